@@ -1,0 +1,1 @@
+"""Run any Zuul job of any repository on throw-away nodes, with Zuul's own code and no server."""

@@ -1,0 +1,1 @@
+"""One build: workspace, Zuul's AnsibleJob, console, published folder."""

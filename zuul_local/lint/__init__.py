@@ -1,0 +1,1 @@
+"""What Zuul's loader does not catch: one check a module."""

@@ -1,0 +1,1 @@
+"""Throw-away test nodes: podman containers with systemd, sshd and sudo."""

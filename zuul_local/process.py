@@ -1,0 +1,73 @@
+"""The one door to other programs."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+TAIL_LINES = 40
+
+
+class ProcessError(Exception):
+    """A program failed or did not end in time.
+
+    :param argv: what was run.
+    :param code: its exit code; None when it ran out of time or could not be started.
+    :param stdout: what it printed.
+    :param stderr: what it complained about.
+    """
+
+    def __init__(self, argv: Sequence[str], code: int | None, stdout: str, stderr: str) -> None:
+        self.argv = tuple(argv)
+        self.code = code
+        self.stdout = stdout
+        self.stderr = stderr
+        ended = 'did not run to its end' if code is None else f'exit code {code}'
+        said = '\n'.join(part for part in (_tail(stdout), _tail(stderr)) if part)
+        super().__init__(f'{shlex.join(self.argv)}: {ended}' + (f'\n{said}' if said else ''))
+
+
+def run(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    stdin: str | bytes | None = None,
+    cwd: str | Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = 600,
+    check: bool = True,
+) -> subprocess.CompletedProcess[str]:
+    """Run *argv* to its end and return its result with text output.
+
+    The program gets a session of its own, so that a Ctrl-C in the terminal does not hit it half way.
+
+    :param stdin: text or bytes that it reads; nothing when None.
+    :param env: the whole environment, or None for this process's own.
+    :param timeout: seconds.
+    :raises ProcessError: it could not be started, ran out of time, or (with *check*) failed.
+    """
+    words = [os.fspath(word) for word in argv]
+    data = stdin.encode() if isinstance(stdin, str) else stdin
+    source: dict[str, object] = {'stdin': subprocess.DEVNULL} if data is None else {'input': data}
+    try:
+        done = subprocess.run(  # type: ignore[call-overload]
+            words, cwd=cwd, env=env, timeout=timeout, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **source)
+    except FileNotFoundError as error:
+        raise ProcessError(words, None, '', str(error)) from error
+    except subprocess.TimeoutExpired as error:
+        raise ProcessError(words, None, _text(error.stdout), f'{_text(error.stderr)}\nout of time after {timeout} s') from error
+    result = subprocess.CompletedProcess(words, done.returncode, _text(done.stdout), _text(done.stderr))
+    if check and done.returncode:
+        raise ProcessError(words, done.returncode, result.stdout, result.stderr)
+    return result
+
+
+def _text(data: bytes | None) -> str:
+    return (data or b'').decode('utf-8', 'replace')
+
+
+def _tail(text: str) -> str:
+    return '\n'.join(text.strip().splitlines()[-TAIL_LINES:])

@@ -1,0 +1,1 @@
+"""Directories on this machine as a Zuul tenant: loaded and frozen by Zuul itself."""
