@@ -1,0 +1,189 @@
+"""Host packages: which are missing, and how they get here.
+
+``bindep.txt`` is the list. bindep itself is not on a bare host, so this reads the subset of its language that our file
+uses; a unit test proves that both agree.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from zuul_local.errors import UserError
+from zuul_local.process import ProcessError, run
+
+RULE = re.compile(r'(?P<name>[a-z0-9][a-z0-9+.-]*)\s*(?:\[(?P<selectors>[^\]]*)\])?\s*')
+
+# What to look for where there is no dpkg to ask. Packages that bring no program of their own are found with podman.
+PROGRAMS = {
+    'bubblewrap': 'bwrap', 'catatonit': 'catatonit', 'git': 'git', 'iptables': 'iptables', 'mmdebstrap': 'mmdebstrap',
+    'openssh-client': 'ssh', 'podman': 'podman', 'procps': 'ps', 'rsync': 'rsync', 'runc': 'runc',
+    'slirp4netns': 'slirp4netns', 'uidmap': 'newuidmap', 'util-linux': 'setpriv',
+}
+SYSTEM_PATH = '/usr/local/sbin:/usr/sbin:/sbin:/usr/libexec/podman:/usr/lib/podman'
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of a bindep file: a package and the words in its brackets."""
+
+    name: str
+    selectors: tuple[str, ...]
+
+
+def parse(text: str) -> tuple[Rule, ...]:
+    """Read a bindep file.
+
+    :raises ValueError: a line uses more of the language than this reader knows (versions, groups, negation).
+    """
+    rules = []
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.partition('#')[0].strip()
+        if not line:
+            continue
+        found = RULE.fullmatch(line)
+        selectors = tuple((found['selectors'] or '').split()) if found else ()
+        if not found or any(not re.fullmatch(r'(platform:)?[a-z0-9-]+', word) for word in selectors):
+            raise ValueError(f'bindep.txt line {number}: {line!r} is not "package [platform:name profile …]"')
+        rules.append(Rule(found['name'], selectors))
+    return tuple(rules)
+
+
+def wanted(rules: Iterable[Rule], profiles: Iterable[str], platform: str = 'dpkg') -> tuple[str, ...]:
+    """Return the names of the packages that *profiles* ask for on *platform*, sorted.
+
+    As in bindep: one of the platforms must fit where any is named, and one of the profiles where any is named.
+    """
+    names = set()
+    for rule in rules:
+        platforms = {word.removeprefix('platform:') for word in rule.selectors if word.startswith('platform:')}
+        asked = {word for word in rule.selectors if not word.startswith('platform:')}
+        if (not platforms or platform in platforms) and (not asked or asked & set(profiles)):
+            names.add(rule.name)
+    return tuple(sorted(names))
+
+
+def installed(answer: str) -> frozenset[str]:
+    """Return the names of installed packages in what ``dpkg-query --show --showformat=FORMAT`` printed."""
+    fields = (line.split() for line in answer.splitlines())
+    return frozenset(words[0] for words in fields if len(words) == 2 and words[1] == 'installed')
+
+
+def query_argv(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the command that asks dpkg for the state of packages."""
+    return ('dpkg-query', '--show', '--showformat=${Package} ${db:Status-Status}\n', *names)
+
+
+def install_argv(names: Sequence[str], sudo: str | None) -> tuple[str, ...]:
+    """Return the command that installs packages.
+
+    :param sudo: path of sudo, None for root.
+    """
+    return (*root_prefix(sudo), 'apt-get', 'install', '--yes', '--no-install-recommends', *names)
+
+
+def update_argv(sudo: str | None) -> tuple[str, ...]:
+    """Return the command that fetches the lists of packages."""
+    return (*root_prefix(sudo), 'apt-get', 'update')
+
+
+def root_prefix(sudo: str | None) -> tuple[str, ...]:
+    """Return the words before a command that only root may run. sudo does not hand on the environment."""
+    return (sudo, 'env', 'DEBIAN_FRONTEND=noninteractive') if sudo else ()
+
+
+def size_argv(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the command that says what an installation would download. It changes nothing and needs no root."""
+    return ('apt-get', 'install', '--print-uris', '--yes', '-qq', '--no-install-recommends', *names)
+
+
+def downloads(answer: str) -> tuple[int, int]:
+    """Return the number of packages and of bytes in what ``apt-get --print-uris`` printed."""
+    sizes = re.findall(r"^'[^']+' \S+ (\d+) ", answer, re.MULTILINE)
+    return len(sizes), sum(map(int, sizes))
+
+
+def missing_programs(names: Iterable[str], which: Callable[[str], str | None]) -> tuple[str, ...]:
+    """Return the packages whose program is not found, for systems without dpkg."""
+    return tuple(name for name in names if name in PROGRAMS and not which(PROGRAMS[name]))
+
+
+def provide(bindep: str, *, may_install: bool, root: bool, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Install the host packages that are missing.
+
+    :param bindep: text of the bindep file.
+    :param may_install: False to say only what is missing.
+    :param root: whether this process may install without sudo.
+    :param say: prints one line for the person in front of it.
+    :raises UserError: something is missing and stays so.
+    """
+    rules = parse(bindep)
+    names = wanted(rules, ('runner',) if root else ('runner', 'rootless'))
+    if not shutil.which('dpkg-query') or not shutil.which('apt-get'):
+        path = f'{environ.get("PATH", os.defpath)}:{SYSTEM_PATH}'
+        lacking = missing_programs(names, lambda program: shutil.which(program, path=path))
+        if lacking:
+            raise UserError(f'This host lacks {", ".join(lacking)} (names as on Debian), and has no apt to get them from.',
+                            'Install them with the package manager of this system, then try again.')
+        return
+    have = installed(run(query_argv(names), env={**environ, 'LC_ALL': 'C'}, check=False).stdout)
+    lacking = tuple(name for name in names if name not in have)
+    if not lacking:
+        return
+    sudo = None if root else shutil.which('sudo')
+    command = shlex.join(install_argv(lacking, None if root else sudo or 'sudo'))
+    if not may_install:
+        raise UserError(f'This host lacks {len(lacking)} packages: {", ".join(lacking)}', command)
+    if not root and not sudo:
+        raise UserError(f'This host lacks {len(lacking)} packages: {", ".join(lacking)}. '
+                        'You are not root, and there is no sudo.', f'Have root run: {command}')
+    say(f'host packages that are missing: {" ".join(lacking)}')
+    install(lacking, sudo, environ, say)
+
+
+def install(names: Sequence[str], sudo: str | None, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Install packages with apt, with fresh lists when the ones here do not do.
+
+    :raises UserError: apt could not.
+    """
+    env = {**environ, 'LC_ALL': 'C', 'DEBIAN_FRONTEND': 'noninteractive'}
+
+    def asked() -> tuple[int, int] | None:
+        answer = run(size_argv(names), env=env, check=False)
+        return None if answer.returncode else downloads(answer.stdout)
+
+    size = asked()
+    fresh = size is None
+    if fresh:
+        say(f'the lists of packages are missing or old: {shlex.join(update_argv(sudo))}')
+        _interactive(update_argv(sudo), env)
+        size = asked()
+    if size is None:
+        answer = run(size_argv(names), env=env, check=False)
+        raise UserError(f'apt does not know how to install {" ".join(names)}:\n{answer.stderr.strip()}',
+                        'Check /etc/apt/sources.list: the main section of the distribution has them.')
+    say(f'{size[0]} packages, {size[1] / 1e6:.0f} MB to download: {shlex.join(install_argv(names, sudo))}')
+    if _interactive(install_argv(names, sudo), env) and not fresh:
+        say('apt-get failed; again with fresh lists of packages')
+        _interactive(update_argv(sudo), env)
+        fresh = _interactive(install_argv(names, sudo), env) == 0
+        if fresh:
+            return
+    have = installed(run(query_argv(names), env=env, check=False).stdout)
+    if lacking := [name for name in names if name not in have]:
+        raise UserError(f'apt-get did not install {" ".join(lacking)}: see its output above.',
+                        shlex.join(install_argv(lacking, sudo)))
+
+
+def _interactive(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run a program on the terminal, for sudo asks there for a password; its output goes to stderr. Return its exit code."""
+    try:
+        return subprocess.run(argv, env=dict(env), stdout=sys.stderr, check=False).returncode
+    except FileNotFoundError as error:
+        raise ProcessError(argv, None, '', str(error)) from error
