@@ -1,0 +1,299 @@
+"""Zuul's own AnsibleJob and what it needs of an executor around it.
+
+Zuul's ``AnsibleJob._execute`` runs as it is: its merger clones and checks out (sparse, as on an executor), its JobDir,
+inventory, playbook order, retry and post rules, time limits and log receiver do the rest. Replaced is what comes from
+ZooKeeper: the frozen job, the state of the repositories, nodes, secrets, and the events of a build.
+"""
+
+from __future__ import annotations
+
+import collections
+import configparser
+import contextlib
+import logging
+import multiprocessing
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from zuul.driver.bubblewrap import BubblewrapDriver
+from zuul.driver.nullwrap import NullwrapDriver
+from zuul.executor import server as zuul_server
+from zuul.executor.server import AnsibleJob
+from zuul.lib.ansible import AnsibleManager
+from zuul.lib.strings import workspace_project_path
+from zuul.merger.merger import Merger
+from zuul.model import SCHEME_UNIQUE
+
+from zuul_local.environment import Environment
+from zuul_local.errors import UserError
+from zuul_local.tenant.sources import LocalConnections
+
+# Zuul's console looks for new output twice a second; on one machine it may look more often.
+CONSOLE_POLL = ('time.sleep(0.5)', 'time.sleep(0.02)')
+ALLOWED_ENVIRONMENT = (
+    'HOME', 'LANG', 'LC_ALL', 'TZ', 'XDG_RUNTIME_DIR', 'XDG_CACHE_HOME', 'ZLOCAL_ENV', 'ZLOCAL_RUN',
+    'CURL_CA_BUNDLE', 'REQUESTS_CA_BUNDLE', 'SSL_CERT_DIR', 'SSL_CERT_FILE',
+    'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy',
+)
+PATH = '/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin'
+
+
+def allowed_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what of *environ* a build may see: Zuul hands on all of the executor's environment but ``ZUUL_*``."""
+    kept = {name: environ[name] for name in ALLOWED_ENVIRONMENT if name in environ}
+    return {'LANG': 'C.UTF-8', **kept, 'PATH': PATH}
+
+
+class Executor:
+    """What an AnsibleJob reads of its ExecutorServer.
+
+    :param folder: folder of the run; the job directory is made in it.
+    :param repo_state: connection -> project -> ref -> commit.
+    :param private_key: key that the nodes accept.
+    """
+
+    verbose = False
+    keep_jobdir = True
+    statsd = None
+    ansible_callbacks: Mapping[str, Any] = {}
+    default_username = 'zuul'
+    hostname = 'localhost'
+    setup_timeout = 60
+    log_console_port = zuul_server.DEFAULT_STREAM_PORT
+    merge_email = 'zuul-local@localhost'
+    merge_name = 'zuul-local'
+    nodepool = launcher = keystore = None
+
+    def __init__(self, folder: Path, connections: LocalConnections, repo_state: Mapping[str, Any],
+                 environment: Environment, private_key: Path, sandbox: Any) -> None:
+        self.connections = connections
+        self.connections.drivers['nullwrap'] = NullwrapDriver()
+        self.execution_wrapper = sandbox
+        self.repo_state = repo_state
+        self.jobdir_root = str(folder)
+        self.merge_root = str(folder / 'git')
+        self.secrets_cache: dict[str, bytes] = {}
+        self.process_worker = ThreadPoolExecutor(max_workers=4)
+        self.stop_worker_parent_conn, self._stop_worker_child_conn = multiprocessing.Pipe()
+        self.management_events: Any = collections.defaultdict(lambda: None)
+        self.semaphore_handler = self
+        self.result: dict[str, Any] = {}
+        plugins = folder / 'plugins'
+        self.ansible_manager = AnsibleManager(str(plugins), runtime_install_root=str(environment.ansible_root))
+        self.ansible_manager.copyAnsibleFiles()
+        quicken_console(plugins)
+        visible = ':'.join(str(path) for path in sandbox_paths(environment))
+        self.config = configparser.ConfigParser(interpolation=None)
+        self.config.read_dict({'executor': {
+            'private_key_file': str(private_key), 'trusted_ro_paths': visible, 'untrusted_ro_paths': visible}})
+
+    # Git: every project was put under merge_root before the job starts.
+
+    def update(self, connection: str, project: str, **kwargs: Any) -> Any:
+        found = self.connections.getSource(connection).getProject(project)
+        return SimpleNamespace(wait=lambda: None, success=True, connection_name=connection, project_name=project,
+                               canonical_name=found.canonical_name)
+
+    def _getMerger(self, root: str, cache_root: str | None, logger: Any = None, execution_context: bool = True,
+                   scheme: str | None = None, cache_scheme: str | None = None) -> Merger:
+        return Merger(root, self.connections, None, self.merge_email, self.merge_name, '1000', '30', cache_root,
+                      logger, execution_context=execution_context, scheme=scheme, cache_scheme=cache_scheme)
+
+    # Semaphores belong to the scheduler; on one machine nobody else holds them.
+
+    def acquireFromInfo(self, *args: Any) -> bool:
+        return True
+
+    def releaseFromInfo(self, *args: Any) -> None:
+        return None
+
+    # Events of the build
+
+    @property
+    def zk_context(self) -> Any:
+        return contextlib.nullcontext(None)
+
+    def startBuild(self, request: Any, start: float) -> None:
+        return None
+
+    def updateBuildStatus(self, request: Any, data: Any) -> None:
+        return None
+
+    def resumeBuild(self, request: Any) -> None:
+        return None
+
+    def pauseBuild(self, request: Any, data: Any) -> None:
+        """A job pauses so that jobs depending on it can run; there are none here, so it goes on at once."""
+        self.paused_job.resume()
+
+    def completeBuild(self, request: Any, result: dict[str, Any]) -> None:
+        self.result = result
+
+    def finishJob(self, unique: str) -> None:
+        return None
+
+    def resetProcessPool(self) -> None:
+        return None
+
+
+class Job(AnsibleJob):
+    """Zuul's AnsibleJob with a local executor.
+
+    :param executor: see :class:`Executor`.
+    :param job: the frozen job.
+    :param params: arguments of the build request.
+    :param prepare_nodes: called once with the nodes to fill in; returns when they can be reached.
+    :param secrets: secret name -> data, for every secret that the job's playbooks use.
+    """
+
+    def __init__(self, executor: Executor, job: Any, params: dict[str, Any],
+                 prepare_nodes: Callable[[Sequence[Any]], None], secrets: Mapping[str, Any]) -> None:
+        self._prepare_nodes = prepare_nodes
+        self._secrets = secrets
+        self.lost_nodes: list[str] = []
+        self.end_time = time.monotonic()
+        self.playbook_seconds: list[tuple[str, float]] = []
+        # The merge of the change is in the snapshot already.
+        arguments = {**params, 'items': [], 'zuul_event_id': None, 'semaphore_handle': None, 'ssh_keys': []}
+        request = SimpleNamespace(uuid=params['zuul']['build'], span_context=None, tenant_name='local',
+                                  pipeline_name='local', event_id=None)
+        with _instead_of_zookeeper(job):
+            super().__init__(executor, request, arguments)
+        executor.paused_job = self
+
+    def setNodeInfo(self) -> None:
+        super().setNodeInfo()
+        self._prepare_nodes(self.nodeset.getNodes())
+
+    def loadRepoState(self) -> None:
+        self.repo_state = self.executor_server.repo_state
+
+    def decryptSecrets(self, secrets: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+        data = {name: self._secrets[name] for name in secrets}
+        return data, {}, sorted(set(_texts(data)))
+
+    def runAnsible(self, cmd: list[str], *args: Any, **kwargs: Any) -> tuple[int, int | None]:
+        if self.lost_nodes:
+            cmd = [*cmd, '--limit', ':'.join(('localhost', 'all', *(f'!{name}' for name in self.lost_nodes)))]
+        start = time.monotonic()
+        try:
+            return super().runAnsible(cmd, *args, **kwargs)
+        finally:
+            self.playbook_seconds.append((step_name(cmd, kwargs.get('phase')), time.monotonic() - start))
+            self.end_time = time.monotonic()
+
+    def lose_node(self, name: str) -> None:
+        """A node is gone: stop what runs on it, and let cleanup playbooks do without it."""
+        self.lost_nodes.append(name)
+        self.aborted = True
+        self.abortRunningProc(timed_out=True)
+
+
+@contextlib.contextmanager
+def _instead_of_zookeeper(job: Any) -> Iterator[None]:
+    original = zuul_server.FrozenJob
+    zuul_server.FrozenJob = SimpleNamespace(fromZK=lambda context, path: job)
+    try:
+        yield
+    finally:
+        zuul_server.FrozenJob = original
+
+
+def step_name(cmd: Sequence[str], phase: str | None) -> str:
+    """Return what a person calls this run of Ansible: 'setup', 'freeze', or phase and playbook."""
+    if phase:
+        path = Path(cmd[2])
+        return f'{phase} {path.parent.name}/{path.name}'
+    return 'setup' if cmd[3:5] == ['-m', 'setup'] else 'freeze'
+
+
+def quicken_console(plugins: Path) -> None:
+    """Make the run's own copy of Zuul's console module look for new output more often.
+
+    A command costs 0.2 s instead of 0.5 s. Protocol and client stay as they are.
+
+    :raises RuntimeError: the module is not the one that this was written for.
+    """
+    for path in plugins.glob('*/zuul/ansible/library/zuul_console.py'):
+        text = path.read_text(encoding='utf-8')
+        if text.count(CONSOLE_POLL[0]) != 2:
+            raise RuntimeError(f'{path} looks different from that of Zuul 14.3.0')
+        path.write_text(text.replace(*CONSOLE_POLL), encoding='utf-8')
+
+
+def sandbox_paths(environment: Environment) -> list[Path]:
+    """Return what Zuul's sandbox must see beside /usr and the job directory: the Python behind the environment."""
+    prefix = environment.python_prefix
+    return [] if prefix.is_relative_to('/usr') else [prefix]
+
+
+def open_sandbox() -> BubblewrapDriver:
+    """Return Zuul's bubblewrap driver.
+
+    :raises UserError: bubblewrap is missing or cannot make a sandbox here.
+    """
+    try:
+        return BubblewrapDriver()
+    except OSError as error:
+        raise UserError(f'bubblewrap cannot be started: {error}. Playbooks of strangers run on this machine, so there '
+                        'is no build without its sandbox.', 'apt-get install bubblewrap') from error
+
+
+def check_sandbox(executor: Executor, version: str) -> None:
+    """Start Ansible once inside the sandbox, because one that is broken says nothing during a build.
+
+    :raises UserError: it could not be started, with what the sandbox said.
+    """
+    manager = executor.ansible_manager
+    read_only = [manager.getAnsibleDir(version), manager.getAnsibleInstallDir(version),
+                 *filter(None, executor.config['executor']['untrusted_ro_paths'].split(':'))]
+    home = Path(executor.jobdir_root)
+    (home / 'tmp').mkdir(exist_ok=True)
+    context = executor.execution_wrapper.getExecutionContext(read_only, [], {})
+    popen = context.getPopen(work_dir=str(home), home_dir=str(home))
+    process = popen([manager.getAnsibleCommand(version), '--version'], stdin=subprocess.DEVNULL, cwd=home,
+                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, 'HOME': str(home)})
+    said = process.communicate()[0].decode('utf-8', 'replace').strip()
+    if process.returncode:
+        raise UserError(f'the sandbox (bubblewrap) does not work here: exit code {process.returncode}: {said}',
+                        'Check that user namespaces are allowed for this user: bwrap --ro-bind / / true')
+
+
+def merge_path(folder: Path, host: str, name: str) -> Path:
+    """Return where Zuul's merger expects the clone of a project below the run's *folder*."""
+    return folder / 'git' / workspace_project_path(host, name, SCHEME_UNIQUE)
+
+
+class LastLines(logging.Handler):
+    """Remembers what Ansible and the sandbox printed last: when Ansible cannot even start, it is only there."""
+
+    def __init__(self, count: int = 40) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines: collections.deque[str] = collections.deque(maxlen=count)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage().removeprefix('Ansible output: '))
+
+    def attach(self) -> 'LastLines':
+        logger = logging.getLogger('zuul.AnsibleJob.output')
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+        logger.addHandler(self)
+        return self
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, Mapping):
+        for one in value.values():
+            yield from _texts(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _texts(one)
+    elif value is not None and str(value):
+        yield str(value)

@@ -1,0 +1,109 @@
+"""Snapshots of repositories as they lie on disk, uncommitted work included, for Zuul's own merger to clone.
+
+The user's repository is only read: the index, the new objects and the refs of a snapshot lie in the scratch clone.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from zuul_local.errors import UserError
+from zuul_local.process import ProcessError, run
+from zuul_local.tenant.project import Project
+
+AUTHOR = {
+    'GIT_AUTHOR_NAME': 'zuul-local', 'GIT_AUTHOR_EMAIL': 'zuul-local@localhost',
+    'GIT_COMMITTER_NAME': 'zuul-local', 'GIT_COMMITTER_EMAIL': 'zuul-local@localhost',
+}
+MESSAGE = 'Uncommitted work'
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A scratch clone.
+
+    :ivar path: bare repository with the snapshot on the project's branch.
+    :ivar commit: id of the commit that stands for the work tree.
+    :ivar uncommitted: whether that commit holds more than the user's HEAD.
+    :ivar refs: every ref of the state to test, as Zuul's repo state wants it.
+    """
+
+    path: Path
+    commit: str
+    uncommitted: bool
+    refs: dict[str, str]
+
+
+def snapshot(project: Project, path: Path) -> Snapshot:
+    """Make the scratch clone of *project* at *path*.
+
+    :raises UserError: git refused.
+    """
+    try:
+        return _of_folder(project, path) if project.subfolder else _of_repository(project, path)
+    except ProcessError as error:
+        raise UserError(f'{project.path}: cannot take a snapshot of the work tree: {error}') from error
+
+
+def _of_repository(project: Project, path: Path) -> Snapshot:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    run(('git', 'clone', '-q', '--bare', project.toplevel, path), timeout=600)
+    env = {**os.environ, **AUTHOR, 'GIT_INDEX_FILE': str(path / 'snapshot-index'),
+           'GIT_OBJECT_DIRECTORY': str(path / 'objects')}
+    git = ('git', '-C', project.toplevel, '-c', 'core.fsmonitor=false', '-c', 'gc.auto=0')
+    head = run((*git, 'rev-parse', 'HEAD'), env=env).stdout.strip()
+    run((*git, 'read-tree', 'HEAD'), env=env)
+    run((*git, 'add', '--all', '--', '.'), env=env)
+    tree = run((*git, 'write-tree'), env=env).stdout.strip()
+    commit = head
+    if tree != run((*git, 'rev-parse', 'HEAD^{tree}'), env=env).stdout.strip():
+        commit = run((*git, 'commit-tree', tree, '-p', head, '-m', MESSAGE), env=env).stdout.strip()
+    listed = run((*git, 'for-each-ref', '--format=%(objectname) %(refname)', 'refs/heads', 'refs/tags',
+                  'refs/remotes/origin'), env=env).stdout
+    _point(path, project.branch, commit)
+    return Snapshot(path, commit, commit != head, repo_state(listed, project.branch, commit, head))
+
+
+def _of_folder(project: Project, path: Path) -> Snapshot:
+    """The folder alone, as a repository with one commit."""
+    env = {**os.environ, **AUTHOR}
+    run(('git', 'init', '-q', '--bare', path))
+    listed = run(('git', '-C', project.path, 'ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', '.')).stdout
+    run(('git', f'--git-dir={path}', f'--work-tree={project.path}', 'update-index', '-z', '--add', '--remove', '--stdin'),
+        stdin=listed.encode('utf-8', 'surrogateescape'), cwd=project.path, env=env)
+    tree = run(('git', f'--git-dir={path}', 'write-tree')).stdout.strip()
+    commit = run(('git', f'--git-dir={path}', 'commit-tree', tree, '-m', f'{project.name} as it lies on disk'),
+                 env=env).stdout.strip()
+    _point(path, project.branch, commit)
+    return Snapshot(path, commit, False, repo_state('', project.branch, commit, commit))
+
+
+def _point(path: Path, branch: str, commit: str) -> None:
+    git = ('git', f'--git-dir={path}')
+    run((*git, 'update-ref', f'refs/heads/{branch}', commit))
+    run((*git, 'symbolic-ref', 'HEAD', f'refs/heads/{branch}'))
+
+
+def repo_state(listed: str, branch: str, commit: str, head: str) -> dict[str, str]:
+    """Return ref -> commit for the state to test.
+
+    :param listed: ``for-each-ref`` output of the user's repository, id and name a line.
+    :param branch: branch that stands at *commit*; its origin is where the user last fetched it, else *head*.
+
+    A branch that only the origin has is offered as a branch, so that override-checkout finds it.
+    """
+    refs: dict[str, str] = {}
+    remote = 'refs/remotes/origin/'
+    for line in listed.splitlines():
+        commit_id, _, name = line.partition(' ')
+        if name != f'{remote}HEAD':
+            refs[name] = commit_id
+    for name in [name for name in refs if name.startswith(remote)]:
+        refs.setdefault(f'refs/heads/{name.removeprefix(remote)}', refs[name])
+    for name in [name for name in refs if name.startswith('refs/heads/')]:
+        refs.setdefault(f'{remote}{name.removeprefix("refs/heads/")}', refs[name])
+    refs[f'refs/heads/{branch}'] = commit
+    refs.setdefault(f'{remote}{branch}', head)
+    return refs

@@ -1,0 +1,164 @@
+"""Any job of the tenant, frozen by Zuul for a change to the project at hand, attached to a pipeline or not."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import logging
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from zuul import model
+from zuul.exceptions import ConfigurationSyntaxError
+from zuul.executor import common
+from zuul.zk.change_cache import ChangeKey
+from zuul.zk.zkobject import LocalZKContext
+
+from zuul_local.errors import UserError
+from zuul_local.tenant.load import PIPELINE, LocalTenant
+from zuul_local.tenant.project import Project
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A job as an executor gets it.
+
+    :ivar job: Zuul's FrozenJob after a trip through its serialised form, as an executor sees it.
+    :ivar params: the arguments of the build request.
+    :ivar pipeline: pipeline whose project stanza attached the job and so had a say in it; '' when none does.
+    """
+
+    job: Any
+    params: dict[str, Any]
+    pipeline: str
+
+
+def freeze(tenant: LocalTenant, name: str, *, variables: Mapping[str, Any] | None = None,
+           labels: Mapping[str, str] | None = None, commit: str = '') -> Frozen:
+    """Freeze job *name* for the project at hand.
+
+    :param variables: job variables that win over all others of the configuration but extra-vars.
+    :param labels: label that the job asks for -> label to use; the key '*' stands for every label.
+    :param commit: id of the commit that is to be tested.
+    :raises UserError: no such job, or one that Zuul refuses, in Zuul's words.
+    """
+    layout = tenant.layout
+    if name not in layout.jobs:
+        raise _unknown(tenant, name)
+    attached: list[str] = []
+    try:
+        with LocalZKContext(log) as context, _attach(tenant, name, variables or {}, attached):
+            queue = model.ChangeQueue.new(context, manager=layout.pipeline_managers[PIPELINE])
+            item = model.QueueItem.new(context, queue=queue, changes=[_change(tenant, commit)])
+            item.freezeJobGraph(layout=layout, context=context, live_blobs=None, skip_file_matcher=True,
+                                redact_secrets_and_keys=False)
+    except (model.JobConfigurationError, ConfigurationSyntaxError) as error:
+        raise UserError(f'job {name}: {_first_paragraph(error)}', f'zuul-local show {name}') from error
+    jobs = {job.name: job for job in item.current_build_set.job_graph.getJobs()}
+    if name not in jobs:
+        raise UserError(f'job {name} does not apply to branch {tenant.project.branch!r}: no variant of it matches.',
+                        'Name the branch that the work is meant for with --base-ref BRANCH.')
+    job = _as_executor_sees(jobs[name])
+    _relabel(job, labels or {})
+    return Frozen(job, _parameters(tenant, item, jobs[name]), attached[0] if attached else '')
+
+
+@contextlib.contextmanager
+def _attach(tenant: LocalTenant, name: str, variables: Mapping[str, Any], attached: list[str]) -> Iterator[None]:
+    """Make the layout say that the project runs just this job, as its own stanza (if it has one) varies it."""
+    layout = tenant.layout
+    original = layout.getProjectPipelineConfig
+
+    def only_this_job(item: Any, change: Any) -> Any:
+        config = model.ProjectPipelineConfig()
+        for pipeline in _pipelines(layout):
+            seen = SimpleNamespace(manager=layout.pipeline_managers[pipeline], annotateLogger=item.annotateLogger)
+            try:
+                theirs = original(seen, change)
+            except model.TemplateNotFoundError:     # reported by the loader; this job need not depend on it
+                continue
+            if theirs and name in theirs.job_list.jobs:
+                config.variables = theirs.variables
+                config.job_list.jobs[name] = list(theirs.job_list.jobs[name])
+                attached.append(pipeline)
+                break
+        if not attached or variables:
+            config.job_list.addJob(_variant(tenant.project, name, variables))
+        return config
+
+    layout.getProjectPipelineConfig = only_this_job
+    try:
+        yield
+    finally:
+        layout.getProjectPipelineConfig = original
+
+
+def _pipelines(layout: Any) -> list[str]:
+    """Return the pipelines in the order in which a person expects a local run to follow them."""
+    names = list(layout.pipeline_managers)
+    return sorted(names, key=lambda name: ({'check': 0, 'gate': 1, PIPELINE: 2}.get(name, 3), names.index(name)))
+
+
+def _variant(project: Project, name: str, variables: Mapping[str, Any]) -> Any:
+    job = model.Job(name)
+    job.project_pipeline = True
+    job.source_context = model.SourceContext(project.canonical_name, project.name, project.host, project.branch,
+                                             'command line')
+    job.start_mark = None
+    job.variables = dict(variables)
+    job.dependencies = frozenset()
+    return job
+
+
+def _change(tenant: LocalTenant, commit: str) -> Any:
+    project = tenant.zuul.getProject(tenant.project.canonical_name)[1]
+    change = model.Change(project)
+    change.branch, change.number, change.patchset = tenant.project.branch, 1, '1'
+    change.message, change.files, change.uris = 'Local change', None, []
+    change.ref = 'refs/changes/01/1/1'
+    change.url = f'https://{tenant.project.host}/c/{tenant.project.name}/+/1'
+    change.commit_id = commit or None
+    key = ChangeKey(project.connection_name, None, 'GerritChange', '1', '1')
+    change.cache_stat = model.CacheStat(key, uuid.uuid4().hex, 1, 1, 0, 0, 0)
+    return change
+
+
+def _as_executor_sees(job: Any) -> Any:
+    seen = model.FrozenJob()
+    seen._set(buildset=job.buildset)
+    seen._set(**seen.deserialize(job.serialize(None), None))
+    return seen
+
+
+def _relabel(job: Any, labels: Mapping[str, str]) -> None:
+    for node in job.nodeset.getNodes():
+        node.label = labels.get('*') or labels.get(node.label, node.label)
+
+
+def _parameters(tenant: LocalTenant, item: Any, job: Any) -> dict[str, Any]:
+    params = common.construct_build_params(
+        uuid.uuid4().hex, tenant.connections, job, item, item.manager.pipeline,
+        dependent_changes=[change.toDict() for change in item.changes], merger_items=[],
+        redact_secrets_and_keys=False)
+    params['zuul'].update(common.zuul_params_from_job(job))
+    params['zuul'].update(attempts=1, max_attempts=job.attempts)
+    return json.loads(model.json_dumps(params, sort_keys=True))
+
+
+def _unknown(tenant: LocalTenant, name: str) -> UserError:
+    near = difflib.get_close_matches(name, tenant.layout.jobs, n=3)
+    broken = [problem for problem in tenant.problems if problem.severity == 'error']
+    message = f'no job is called {name!r}.' + (f' Nearest: {", ".join(near)}.' if near else '')
+    if broken:
+        message += '\nIts definition may be among what could not be loaded:\n' + '\n'.join(map(str, broken))
+    return UserError(message, 'zuul-local list')
+
+
+def _first_paragraph(error: Exception) -> str:
+    return str(error).strip().split('\n\n')[0]

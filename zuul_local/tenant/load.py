@@ -1,0 +1,163 @@
+"""A tenant of folders: the config project, this library, the project at hand and what it needs, loaded by Zuul."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zuul import model
+from zuul.configloader import ConfigLoader
+from zuul.lib.ansible import AnsibleManager
+
+from zuul_local import paths
+from zuul_local.errors import UserError
+from zuul_local.tenant import services
+from zuul_local.tenant.project import LOCAL_HOST, Project, identify
+from zuul_local.tenant.settings import Settings
+from zuul_local.tenant.settings import load as load_settings
+from zuul_local.tenant.sources import FileReader, LocalConnections, Repo
+
+TENANT = 'local'
+LIBRARY_NAME = 'opendev.org/zuul/zuul-jobs'
+CONFIG_NAME = f'{LOCAL_HOST}/config-project'
+PIPELINE = 'local'
+# Zuul allows secrets in pipelines that run after review only, so a local run has a pipeline of its own.
+_PIPELINE_FILE = 'zuul.d/zuul-local.yaml'
+_PIPELINE_STANZA = f"""- pipeline:
+    name: {PIPELINE}
+    description: Jobs that a person runs on their own machine.
+    manager: independent
+    post-review: true
+"""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What Zuul or a check has to say about the configuration.
+
+    :ivar project: canonical name; '' when it is nobody's.
+    :ivar path: file, absolute when it lies on this machine; '' when there is none.
+    :ivar line: first line of the stanza, counted from 1; 0 when there is none.
+    :ivar severity: 'error' or 'warning'.
+    """
+
+    project: str
+    path: str
+    line: int
+    severity: str
+    message: str
+    hint: str = ''
+
+    def __str__(self) -> str:
+        where = ':'.join(str(part) for part in (self.path or self.project, self.line) if part)
+        return f'{where}: {self.severity}: {self.message}' + (f'\n    {self.hint}' if self.hint else '')
+
+
+@dataclass(frozen=True)
+class LocalTenant:
+    """A loaded tenant and the folders it was made of.
+
+    :ivar project: the project at hand.
+    :ivar projects: every project that lies on this machine, by canonical name.
+    :ivar zuul: Zuul's own Tenant object.
+    """
+
+    project: Project
+    projects: dict[str, Project]
+    settings: Settings
+    connections: LocalConnections
+    zuul: Any
+
+    @property
+    def layout(self) -> Any:
+        return self.zuul.layout
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What Zuul's loader found wrong, in its own words."""
+        return [self._problem(error) for error in self.layout.loading_errors]
+
+    def locate(self, context: Any) -> str:
+        """Return the file that Zuul's source *context* means, as a path on this machine when it is one."""
+        project = self.projects.get(context.project_canonical_name)
+        return str(project.path / context.path) if project else f'{context.project_canonical_name}: {context.path}'
+
+    def _problem(self, error: Any) -> Problem:
+        context, mark = error.key.context, error.key.mark
+        return Problem(
+            project=context.project_canonical_name if context else '',
+            path=self.locate(context) if context else '',
+            line=mark.line + 1 if mark else 0,
+            severity='warning' if error.severity == model.SEVERITY_WARNING else 'error',
+            message=str(error.short_error or error.error).strip())
+
+
+def load_tenant(folder: Path, *, base_ref: str = '', given: Sequence[str] = ()) -> LocalTenant:
+    """Load the tenant for the project in *folder*.
+
+    :param base_ref: see :func:`identify`.
+    :param given: ``NAME=DIR`` words for further repositories.
+    :raises UserError: a folder that cannot be a project, or settings that are wrong. What is wrong inside the Zuul
+        configuration raises nothing: it is in ``problems``.
+    """
+    project = identify(folder, base_ref=base_ref)
+    settings = load_settings(project.path, given)
+    library = identify(paths.LIBRARY, canonical_name=LIBRARY_NAME, detached_as='master')
+    if project.path == library.path or project.canonical_name == LIBRARY_NAME:
+        library = project = Project(*LIBRARY_NAME.split('/', 1), project.path, project.toplevel, project.branch)
+    config_folder = paths.LIBRARY / 'config-project'
+    config = Project(*CONFIG_NAME.split('/', 1), config_folder, paths.LIBRARY, 'master')
+    others = [_named(name, where) for name, where in settings.projects.items()]
+    projects = {one.canonical_name: one for one in (config, library, *others, project)}
+    return _load(project, projects, settings)
+
+
+def _named(name: str, where: Path) -> Project:
+    try:
+        return identify(where, canonical_name=name)
+    except UserError as error:
+        raise UserError(f'{name}: {error.message}', error.hint) from error
+
+
+def _load(project: Project, projects: dict[str, Project], settings: Settings) -> LocalTenant:
+    services.install()
+    repos: dict[str, dict[str, Repo]] = {}
+    for one in projects.values():
+        extra = {_PIPELINE_FILE: _PIPELINE_STANZA} if one.canonical_name == CONFIG_NAME else {}
+        repos.setdefault(one.host, {})[one.name] = Repo(one.name, one.path, one.branch, extra)
+    connections = LocalConnections(repos)
+    conf = tenant_configuration(project, projects.values())
+    loader = ConfigLoader(
+        connections=connections, system=_System(), zk_client=services.ZooKeeper(),
+        zuul_globals=model.SystemAttributes(), unparsed_config_cache=services.ConfigCache(), statsd=None,
+        scheduler=None, merger=FileReader(connections), keystorage=services.KeyStore())
+    unparsed = model.UnparsedAbideConfig()
+    unparsed.extend([{'tenant': conf}])
+    loader.tenant_parser.getSchema()(conf)
+    abide = model.Abide()
+    loader.loadAuthzRules(abide, unparsed)
+    loader.loadSemaphores(abide, unparsed)
+    loader.loadTPCs(abide, unparsed)
+    zuul = loader.loadTenant(abide, TENANT, AnsibleManager(), unparsed, min_ltimes=None, ignore_cat_exception=False)
+    return LocalTenant(project, projects, settings, connections, zuul)
+
+
+def tenant_configuration(project: Project, projects: Iterable[Project]) -> dict[str, Any]:
+    """Return the tenant stanza: the config project first, then the library, then the rest, the project at hand last.
+
+    The library's own self-tests are loaded only when it is the project at hand.
+    """
+    source: dict[str, dict[str, list[Any]]] = {}
+    for one in projects:
+        kind = 'config-projects' if one.canonical_name == CONFIG_NAME else 'untrusted-projects'
+        entry: Any = one.name
+        if one.canonical_name == LIBRARY_NAME == project.canonical_name:
+            entry = {one.name: {'extra-config-paths': ['zuul-tests.d/']}}
+        source.setdefault(one.host, {}).setdefault(kind, []).append(entry)
+    return {'name': TENANT, 'default-ansible-version': '11', 'source': source}
+
+
+class _System:
+    system_id = 'zuul-local'
