@@ -65,6 +65,20 @@ def run(
     return result
 
 
+def show(argv: Sequence[str | os.PathLike[str]], *, cwd: str | Path | None = None, env: Mapping[str, str] | None = None) -> int:
+    """Run *argv* to its end with its output going where ours goes, and return its exit code.
+
+    It stays in our session: a Ctrl-C in the terminal reaches it, and it is waited for.
+
+    :raises ProcessError: it could not be started.
+    """
+    words = [os.fspath(word) for word in argv]
+    try:
+        return subprocess.call(words, cwd=cwd, env=env, stdin=subprocess.DEVNULL)
+    except FileNotFoundError as error:
+        raise ProcessError(words, None, '', str(error)) from error
+
+
 def _text(data: bytes | None) -> str:
     return (data or b'').decode('utf-8', 'replace')
 
