@@ -1,0 +1,58 @@
+"""The labels that a job can name, read from node/labels.yaml."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from zuul_local.paths import LIBRARY
+
+OFFLINE = '-offline'
+
+
+@dataclasses.dataclass(frozen=True)
+class Label:
+    """A kind of node.
+
+    :param suite: the Debian suite that its image is made of.
+    :param pythons: versions such as '3.11' that a fresh node has.
+    :param kind: 'real', or 'contract' for a stand-in that only tests branches of our code.
+    :param offline: its network has no way out.
+    """
+
+    name: str
+    suite: str
+    pythons: tuple[str, ...]
+    python_path: str
+    kind: str
+    offline: bool = False
+    default: bool = False
+
+    @property
+    def image(self) -> str:
+        """The name of the image, which a label shares with its offline variant."""
+        return self.name.removesuffix(OFFLINE) if self.offline else self.name
+
+
+def load_labels(path: Path = LIBRARY / 'node/labels.yaml') -> dict[str, Label]:
+    """Return every label by name: those of *path* in its order, each followed by its offline variant."""
+    labels: dict[str, Label] = {}
+    for entry in yaml.safe_load(path.read_text()):
+        label = Label(**{**entry, 'pythons': tuple(entry['pythons'])})
+        labels[label.name] = label
+        offline = dataclasses.replace(label, name=label.name + OFFLINE, offline=True, default=False)
+        labels[offline.name] = offline
+    return labels
+
+
+def default_label(labels: Mapping[str, Label] | None = None) -> Label:
+    """Return the label of jobs that name none."""
+    return next(label for label in (labels or load_labels()).values() if label.default)
+
+
+def with_python(version: str, labels: Mapping[str, Label]) -> list[Label]:
+    """Return the labels whose fresh nodes have Python *version* ('3.13')."""
+    return [label for label in labels.values() if version in label.pythons]

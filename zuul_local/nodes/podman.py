@@ -1,0 +1,176 @@
+"""podman as this machine can run it: what it lacks, and the words that every call needs."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import os
+import resource
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from zuul_local import process
+from zuul_local.errors import UserError
+from zuul_local.paths import cache_dir
+
+RUNTIMES = ('crun', 'runc')
+PROGRAMS = {
+    'podman': 'podman', 'netavark': 'netavark', 'iptables': 'iptables', 'ssh': 'openssh-client',
+    'ssh-keygen': 'openssh-client',
+}
+ROOTLESS_PROGRAMS = {'newuidmap': 'uidmap', 'slirp4netns': 'slirp4netns'}
+HELPERS = ('/usr/lib/podman', '/usr/libexec/podman', '/usr/local/libexec/podman', '/usr/local/lib/podman', '/usr/sbin')
+CAP_SYS_RESOURCE = 24
+MOST = {'nofile': 1048576, 'nproc': 32768}      # podman lowers its own to these first, and nothing may go up again
+INSIDE = '_CONTAINERS_ROOTLESS_UID'     # podman unshare sets it
+
+
+@dataclasses.dataclass(frozen=True)
+class Podman:
+    """How podman is called here.
+
+    :param runtime: name of the OCI runtime.
+    :param ulimits: arguments for `create` and `build` on a machine that may not raise its own limits.
+    :param storage: storage.conf of ours, or None where podman's own configuration does.
+    """
+
+    runtime: str
+    ulimits: tuple[str, ...] = ()
+    storage: Path | None = None
+
+    def argv(self, *words: str) -> tuple[str, ...]:
+        """Return the whole command."""
+        return ('podman', '--runtime', self.runtime, *words)
+
+    def environ(self) -> dict[str, str] | None:
+        """Return the environment that podman is run with; None when it is this process's own."""
+        return None if self.storage is None else {**os.environ, 'CONTAINERS_STORAGE_CONF': str(self.storage)}
+
+    def run(
+        self, *words: str, stdin: str | bytes | None = None, timeout: float | None = 120, check: bool = True,
+    ) -> str:
+        """Return what podman prints, without the white space around it.
+
+        :raises ProcessError: as :func:`zuul_local.process.run`.
+        """
+        return process.run(self.argv(*words), stdin=stdin, env=self.environ(), timeout=timeout, check=check).stdout.strip()
+
+
+def find_podman() -> Podman:
+    """Return the podman of this machine.
+
+    :raises UserError: names all that it lacks.
+    """
+    missing = probe()
+    if missing:
+        hint = 'Run ./zuul-local as root or with sudo.' if _needs_root(missing) else ''
+        raise UserError(f'Nodes cannot run on this machine: {"; ".join(missing)}.', hint)
+    return Podman(
+        runtime=next(name for name in RUNTIMES if shutil.which(name)),
+        ulimits=() if os.geteuid() or may_raise_limits() else limits(),
+        storage=own_storage() if rootless() else None)
+
+
+def probe(root: Path = Path('/'), environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return what is missing to run nodes as this user, in words; empty when nothing is."""
+    missing = [f'{name} is not installed (package {package})' for name, package in PROGRAMS.items() if not _program(name)]
+    if not any(map(shutil.which, RUNTIMES)):
+        missing.append('no container runtime is installed (package runc)')
+    if os.geteuid() != 0:
+        missing += probe_rootless(root, environ, os.geteuid(), getpass.getuser())
+    return missing
+
+
+def probe_rootless(root: Path, environ: Mapping[str, str], uid: int, user: str) -> list[str]:
+    """Return what keeps the ordinary user *user* from running nodes, in words."""
+    missing = []
+    if not (root / 'sys/fs/cgroup/cgroup.controllers').exists():
+        missing.append('containers without root need cgroup v2, and /sys/fs/cgroup is cgroup v1')
+    tun = root / 'dev/net/tun'
+    if not tun.exists():
+        missing.append('/dev/net/tun does not exist')
+    elif not os.access(tun, os.R_OK | os.W_OK):
+        missing.append(f'user {user} may not read and write /dev/net/tun')
+    runtime_dir = environ.get('XDG_RUNTIME_DIR', '')
+    if not runtime_dir or not os.access(runtime_dir, os.W_OK):
+        missing.append('there is no user session (XDG_RUNTIME_DIR names no folder that can be written; log in, do not use su)')
+    for name in ('subuid', 'subgid'):
+        file = root / 'etc' / name
+        lines = file.read_text().splitlines() if file.exists() else []
+        if not any(line.split(':')[0] in (user, str(uid)) for line in lines):
+            missing.append(f'/etc/{name} has no range for user {user}')
+    missing += [f'{name} is not installed (package {package})' for name, package in ROOTLESS_PROGRAMS.items()
+                if not _program(name)]
+    return missing
+
+
+def rootless() -> bool:
+    """Return whether containers run without root, be it before or inside `podman unshare`."""
+    return os.geteuid() != 0 or INSIDE in os.environ
+
+
+def rootless_prefix() -> tuple[str, ...]:
+    """Return the words in front of a command that must see the nodes' network: none for root.
+
+    An ordinary user reaches the addresses of nodes only inside podman's own network namespace.
+
+    :raises UserError: this user cannot run containers here; it says why.
+    """
+    if os.geteuid() == 0:
+        return ()
+    missing = probe()
+    if missing:
+        raise UserError(f'Nodes cannot run as user {getpass.getuser()} on this machine: {"; ".join(missing)}.',
+                        'Run ./zuul-local as root or with sudo.')
+    storage = own_storage()
+    env = ('env', f'CONTAINERS_STORAGE_CONF={storage}') if storage else ()
+    return (*env, 'podman', 'unshare', '--rootless-netns')
+
+
+def own_storage() -> Path | None:
+    """Return a storage.conf that asks for the overlay driver, or None where the user has one.
+
+    Left alone, podman may choose the vfs driver, which copies a whole image for each container.
+    """
+    home = Path(os.environ.get('XDG_CONFIG_HOME') or '~/.config').expanduser()
+    if 'CONTAINERS_STORAGE_CONF' in os.environ or (home / 'containers/storage.conf').exists():
+        return None
+    path = cache_dir() / 'storage.conf'
+    uid = os.environ.get(INSIDE) or str(os.getuid())
+    runroot = Path(os.environ.get('XDG_RUNTIME_DIR') or f'/run/user/{uid}') / 'zuul-local-containers'
+    text = f'[storage]\ndriver = "overlay"\nrunroot = "{runroot}"\ngraphroot = "{cache_dir() / "containers"}"\n'
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return path
+
+
+def may_raise_limits(status: Path = Path('/proc/self/status')) -> bool:
+    """Return whether this process may raise resource limits above its hard ones (CAP_SYS_RESOURCE).
+
+    Where it may not, the limits that podman gives to containers on its own are refused by the kernel.
+    """
+    fields = dict(line.split(':', 1) for line in status.read_text().splitlines() if ':' in line)
+    return bool(int(fields['CapEff'], 16) >> CAP_SYS_RESOURCE & 1)
+
+
+def limits() -> tuple[str, ...]:
+    """Return the arguments that give containers limits that this process may give."""
+    kinds = (('nofile', resource.RLIMIT_NOFILE), ('nproc', resource.RLIMIT_NPROC))
+    hard = ((name, resource.getrlimit(kind)[1]) for name, kind in kinds)
+    return ulimit_words((name, min(value, MOST[name])) for name, value in hard if value != resource.RLIM_INFINITY)
+
+
+def ulimit_words(values: Iterable[tuple[str, int]]) -> tuple[str, ...]:
+    """Return podman's arguments for limits, soft and hard alike."""
+    return tuple(word for name, value in values for word in ('--ulimit', f'{name}={value}:{value}'))
+
+
+def _program(name: str) -> str | None:
+    places = os.pathsep.join((os.environ.get('PATH', os.defpath), *HELPERS, '/sbin'))
+    return shutil.which(name, path=places)
+
+
+def _needs_root(missing: Iterable[str]) -> bool:
+    return os.geteuid() != 0 and not all('is not installed' in words for words in missing)
