@@ -6,41 +6,25 @@ Run by the system's Python with nothing but its standard library; also where Deb
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from zuul_local.environment import host, index, recipe
+from zuul_local.environment.cache import alone, is_complete, prune, say, step
 from zuul_local.errors import INTERRUPTED, SUCCESS, USAGE, UserError
 
 LIBRARY = recipe.REQUIREMENTS.parent
 ANSIBLE = '11'
-KEPT = 3
 DEFAULT_LABEL = 'debian-bookworm'
 # Verbs that need nothing but Python and git, and those that start a node.
 READING_VERBS = frozenset({'', 'check', 'help', 'init', 'list', 'show'})
 NODE_VERBS = frozenset({'bench', 'replay', 'run', 'self-test', 'test'})
-
-
-def say(line: str) -> None:
-    """Print a line for the person in front of it. stdout belongs to the verb."""
-    print(f'zuul-local: {line}', file=sys.stderr, flush=True)
-
-
-@contextmanager
-def step(name: str, size: str, expected: str) -> Iterator[None]:
-    """Announce a step with its size and the time it takes, and tell the seconds that it took."""
-    say(f'{name} ({size}, about {expected}) …')
-    start = time.monotonic()
-    yield
-    say(f'{name}: {time.monotonic() - start:.1f} s')
 
 
 def verb_of(words: Sequence[str]) -> str:
@@ -60,34 +44,20 @@ def label_of(words: Sequence[str]) -> str:
     return DEFAULT_LABEL
 
 
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Hold the lock *path*; wait for another start that has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('w') as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say('another zuul-local is preparing this environment; waiting for it')
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def provide_environment(folder: Path, python: Path, cache: Path, words: Sequence[str]) -> None:
     """Make the environment *folder* unless it is complete. What a start that was killed left is made anew.
 
     :param words: arguments of zuul-local; a verb that needs a node gets its image built at the same time.
     :raises UserError: it cannot be made.
     """
-    with alone(cache / 'env' / f'{folder.name}.lock'):
-        if (folder / 'READY').exists() and os.access(folder / 'zuul/bin/python', os.X_OK):
+    with alone(folder):
+        if is_complete(folder, 'zuul/bin/python'):
             return
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        index_here = index.configured(os.environ, index.pip_files(os.environ), index.uv_files(os.environ))
         say(f'first start: making the environment {folder}')
         with step('uv, which installs the rest', '25 MB', '2 s'):
-            tool = recipe.installer(index_here, cache)
+            tool = recipe.installer(index.here(), cache)
         with step('Zuul as a library', '75 MB', '5 s' if tool.is_uv else '20 s'):
             recipe.make_venv(tool, python, folder / 'zuul', (recipe.REQUIREMENTS / 'zuul.txt',))
         image = start_image(folder, words) if verb_of(words) in NODE_VERBS else None
@@ -95,11 +65,10 @@ def provide_environment(folder: Path, python: Path, cache: Path, words: Sequence
             with step(f'Ansible {ANSIBLE} with the collections in use', '75 MB, 56 MB to download', '10 s'):
                 recipe.make_ansible(tool, python, folder / 'ansible' / ANSIBLE, ANSIBLE)
             recipe.write_ready(folder, python)
-            (folder / 'used').touch()
         finally:
             if image:
                 image.join()
-        prune(cache / 'env', folder)
+        prune(folder)
 
 
 def start_image(folder: Path, words: Sequence[str]) -> threading.Thread:
@@ -121,24 +90,6 @@ def start_image(folder: Path, words: Sequence[str]) -> threading.Thread:
     thread = threading.Thread(target=follow, name='image')
     thread.start()
     return thread
-
-
-def prune(root: Path, newest: Path) -> None:
-    """Remove cached environments beyond the :data:`KEPT` that were used last, and what no start completed."""
-    others = [path for path in root.iterdir() if path.is_dir() and path != newest and len(path.name) == 16]
-
-    def used(path: Path) -> float:
-        mark = path / 'used'
-        return mark.stat().st_mtime if mark.exists() else 0
-
-    for path in sorted(others, key=used, reverse=True)[KEPT - 1:]:
-        with open(root / f'{path.name}.lock', 'w') as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            say(f'removing the old environment {path.name}')
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def provide_host(mark: Path, words: Sequence[str], environ: Mapping[str, str]) -> None:

@@ -103,6 +103,11 @@ def configured(environ: Mapping[str, str], pip_files: Iterable[Path], uv_files: 
     return Index(tuple(dict.fromkeys(urls)), origin, certificates or None)
 
 
+def here() -> Index:
+    """Return the index of this machine and user."""
+    return configured(os.environ, pip_files(os.environ), uv_files(os.environ))
+
+
 def pip_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Return the places of pip's configuration, the strongest last."""
     named = environ.get('PIP_CONFIG_FILE')
