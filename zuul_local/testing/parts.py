@@ -1,0 +1,74 @@
+"""The parts of "zuul-local test": each runs its tools and returns its cases."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from zuul_local import process
+from zuul_local.testing import tools as commands
+from zuul_local.testing.outcome import FAILED, PASSED, Case, line_of
+from zuul_local.testing.tools import Tools
+
+PROCESSES = 2
+LONGEST = 3600
+"""Seconds after which a part is ended."""
+
+Part = Callable[[Tools, Path], list[Case]]
+
+
+def linters(tools: Tools, root: Path) -> list[Case]:
+    """Run the linters, two at a time; what a failing one says is printed."""
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        waiting = [pool.submit(_once, name, argv, tools, root) for name, argv in commands.linters(tools, root).items()]
+        return [_shown(result.result()) for result in waiting]
+
+
+def documentation(tools: Tools, root: Path) -> list[Case]:
+    """Build the documentation."""
+    return [_shown(_once('sphinx', commands.sphinx(tools), tools, root))]
+
+
+def unit(tools: Tools, root: Path) -> list[Case]:
+    """Run the unit tests in parallel; only failures and the number are printed."""
+    return _stestr('unit', tools, root, processes=PROCESSES, quiet=True)
+
+
+def functional(tools: Tools, root: Path) -> list[Case]:
+    """Run the tests on real nodes, one after another: they share two cores with the nodes."""
+    return _stestr('functional', tools, root, processes=1, quiet=False)
+
+
+PARTS: dict[str, Part] = {'linters': linters, 'unit': unit, 'functional': functional, 'docs': documentation}
+
+
+def _once(name: str, argv: tuple[str, ...], tools: Tools, root: Path) -> Case:
+    begun = time.monotonic()
+    done = process.run(argv, cwd=root, env=commands.environment(tools, root, os.environ), timeout=LONGEST, check=False)
+    seconds = time.monotonic() - begun
+    if done.returncode == 0:
+        return Case(name, PASSED, seconds)
+    said = '\n'.join(text.strip() for text in (done.stdout, done.stderr) if text.strip())
+    return Case(name, FAILED, seconds, said or f'It ended with {done.returncode} and said nothing.')
+
+
+def _shown(case: Case) -> Case:
+    print(line_of(case), file=sys.stderr, flush=True)
+    return case
+
+
+def _stestr(part: str, tools: Tools, root: Path, *, processes: int, quiet: bool) -> list[Case]:
+    with tempfile.TemporaryDirectory(prefix='zuul-local-test-') as folder:
+        result = Path(folder, 'cases.json')
+        argv = (tools.program('python'), '-m', 'zuul_local.testing.watch', str(root), str(result), str(int(quiet)),
+                *commands.stestr(tools, part, processes))
+        code = process.show(argv, cwd=root, env=commands.environment(tools, root, os.environ))
+        if not result.exists():
+            return [_shown(Case(part, FAILED, detail=f'The tests ended with {code} before they could be counted.'))]
+        return [Case(**case) for case in json.loads(result.read_text(encoding='utf-8'))]

@@ -1,0 +1,75 @@
+"""The tools of the tests: where they are, and the environment that they are given. All argv are built here, purely."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What is needed to run the tests of a library.
+
+    :param venv: virtual environment of the locked test tools, Zuul as a library among them.
+    :param collections: site-packages with the Ansible collections that the executor has.
+    """
+
+    venv: Path
+    collections: Path
+
+    def program(self, name: str) -> str:
+        return str(self.venv / 'bin' / name)
+
+
+def site_packages(venv: Path) -> Path:
+    """Return the site-packages of *venv*.
+
+    :raises StopIteration: it is no virtual environment.
+    """
+    return next(iter(sorted((venv / 'lib').glob('python3*/site-packages'))))
+
+
+def environment(tools: Tools, root: Path, base: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables of every tool: *base*, and what lets it find the library, Zuul and Ansible."""
+    modules = sorted(str(path) for kind in ('library', 'module_utils') for path in root.glob(f'roles/*/{kind}'))
+    return {
+        **base,
+        'ANSIBLE_COLLECTIONS_PATH': str(tools.collections),
+        'ANSIBLE_HOME': str(root / '.ansible'),
+        'ANSIBLE_LIBRARY': os.pathsep.join(path for path in modules if path.endswith('/library')),
+        'ANSIBLE_LOCALHOST_WARNING': 'false',
+        'ANSIBLE_MODULE_UTILS': os.pathsep.join(path for path in modules if path.endswith('/module_utils')),
+        'ANSIBLE_ROLES_PATH': os.pathsep.join((str(root / 'roles'), str(root / 'config-project' / 'roles'))),
+        'MYPYPATH': os.pathsep.join(modules),
+        'NO_COLOR': '1',
+        'PATH': os.pathsep.join((str(tools.venv / 'bin'), base.get('PATH', os.defpath))),
+        'PYTHONPATH': str(root),
+    }
+
+
+def linters(tools: Tools, root: Path) -> dict[str, tuple[str, ...]]:
+    """Return the command of each linter by its name, the slow ones first."""
+    modules = sorted(str(path.relative_to(root)) for kind in ('library', 'module_utils')
+                     for path in root.glob(f'roles/*/{kind}/*.py'))
+    return {
+        'ansible-lint': (tools.program('ansible-lint'), '--offline', '--nocolor', '-q'),
+        'mypy': (tools.program('mypy'), 'zuul_local', 'tests', *modules),
+        'check': (str(root / 'zuul-local'), 'check'),
+        'yamllint': (tools.program('yamllint'), '--strict', '-f', 'parsable', '.'),
+        'ruff': (tools.program('ruff'), 'check', '--output-format', 'concise', '.'),
+        'reno': (tools.program('reno'), '--quiet', 'lint'),
+    }
+
+
+def stestr(tools: Tools, part: str, processes: int) -> tuple[str, ...]:
+    """Return the stestr command that runs tests/*part* in so many *processes*."""
+    return (tools.program('stestr'), '--test-path', f'tests/{part}', '--top-dir', '.', 'run', '--subunit',
+            '--concurrency', str(processes))
+
+
+def sphinx(tools: Tools) -> tuple[str, ...]:
+    """Return the command that builds the documentation anew (-E: the parsed jobs would come from the last build)."""
+    return (tools.program('sphinx-build'), '-E', '-W', '--keep-going', '-q', '-b', 'html',
+            '-d', 'doc/build/doctrees', 'doc/source', 'doc/build/html')

@@ -1,0 +1,86 @@
+"""Run stestr and tell what happened, while it happens. Started with the Python that has stestr's own libraries.
+
+Usage: python -m zuul_local.testing.watch FOLDER RESULT QUIET STESTR-ARGUMENT...
+
+Failures are printed with their output as they come, other tests one line each unless QUIET is 1. RESULT is a file that
+gets a JSON list of the cases.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from subunit import ByteStreamToStreamResult
+from testtools import CopyStreamResult, StreamResult, StreamToDict
+
+from zuul_local.testing.outcome import FAILED, PASSED, SKIPPED, Case, line_of
+
+STATUS = {'success': PASSED, 'xfail': PASSED, 'skip': SKIPPED}
+MEANING = {
+    'inprogress': 'It never ended: its process died.',
+    'unknown': 'It never ended: its process died.',
+    'uxsuccess': 'It passed although it is marked as an expected failure.',
+}
+
+
+def case_of(test: dict[str, Any]) -> Case | None:
+    """Return the case that a test of testtools' StreamToDict is; None for one that was only listed."""
+    if test['status'] == 'exists':
+        return None
+    begun, ended = (list(test['timestamps']) + [None, None])[:2]
+    seconds = (ended - begun).total_seconds() if begun and ended else 0.0
+    status = STATUS.get(test['status'], FAILED)
+    details = {name: content.as_text().strip() for name, content in sorted(test['details'].items())}
+    if status == FAILED:
+        detail = '\n'.join(text for text in (MEANING.get(test['status'], ''), *details.values()) if text)
+    else:
+        detail = details.get('reason', '') if status == SKIPPED else ''
+    return Case(test['id'], status, round(seconds, 3), detail)
+
+
+class Said(StreamResult):
+    """What the stream has beside tests, as text: stestr's own words, and prints that tests did not keep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = bytearray()
+
+    def status(self, test_id: str | None = None, *args: Any, file_bytes: bytes | None = None, **kwargs: Any) -> None:
+        if test_id is None and file_bytes:
+            self.text += file_bytes
+
+
+def main(argv: list[str]) -> int:
+    folder, result, quiet, *stestr = argv
+    cases: list[Case] = []
+
+    def seen(test: dict[str, Any]) -> None:
+        case = case_of(test)
+        if case is None:
+            return
+        cases.append(case)
+        if case.status == FAILED or quiet != '1':
+            print(line_of(case), flush=True)
+
+    said = Said()
+    stream = CopyStreamResult([StreamToDict(seen), said])
+    with subprocess.Popen(stestr, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        stream.startTestRun()
+        try:
+            ByteStreamToStreamResult(process.stdout, non_subunit_name='output').run(stream)
+        finally:
+            stream.stopTestRun()
+    if process.returncode:  # with --subunit, failing tests are no reason for that
+        words = said.text.decode('utf-8', 'replace').strip()
+        cases.append(Case('stestr', FAILED, detail=f'stestr ended with {process.returncode}.\n{words}'.strip()))
+        print(line_of(cases[-1]), flush=True)
+    Path(result).write_text(json.dumps([vars(case) for case in cases]), encoding='utf-8')
+    return int(any(case.status == FAILED for case in cases))
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
