@@ -14,7 +14,7 @@ from zuul_local.errors import UserError
 class Environment:
     """What ``./zuul-local`` prepared.
 
-    :param root: folder of it all, absolute and free of links; ``zuul/`` in it is the virtual environment of this process.
+    :param root: folder of it all, absolute and free of links; ``zuul/`` in it is the environment of this process.
     :param ansible_root: folder of the Ansible environments, one folder for each version, named as Zuul names them.
     :param python_prefix: where the Python behind them lives when that is outside /usr, for sandboxes that must see it.
     """

@@ -1,6 +1,7 @@
 """Make what ``./zuul-local`` found missing: host packages and the cached environment.
 
-Run by the system's Python with nothing but its standard library; also where Debian keeps venv and pip in other packages.
+Run by the system's Python with nothing but its standard library, also where Debian keeps venv and pip in packages of
+their own.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ def start_image(folder: Path, words: Sequence[str]) -> threading.Thread:
 
     def follow() -> None:
         start = time.monotonic()
-        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              errors='replace', env={**os.environ, 'ZLOCAL_ENV': str(folder)}) as build:
+        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors='replace', env={**os.environ, 'ZLOCAL_ENV': str(folder)}) as build:
             assert build.stdout
             for line in build.stdout:
                 say(f'  image | {line.rstrip()}')

@@ -1,7 +1,7 @@
-"""Environments in the cache: one folder each, named ``[FAMILY-]<16 hex digits of what it is made of>``, marked when complete.
+"""Environments in the cache: a folder each, named ``[FAMILY-]<16 hex digits of what it is made of>``.
 
-Scripts carry the absolute path of their environment, so it is built in place: the mark comes last, and a folder without it is
-rubbish.
+Scripts carry the absolute path of their environment, so it is built in place. The mark READY comes last: a folder
+without it is rubbish.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def is_complete(folder: Path, program: str) -> bool:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold the lock of the environment *folder*; wait for another process that has it. The kernel frees it at any death."""
+    """Hold the lock of the environment *folder*; wait for another process that has it. It ends with its process."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f'{folder.name}.lock').open('w') as lock:
         try:

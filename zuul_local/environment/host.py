@@ -114,7 +114,9 @@ def missing_programs(names: Iterable[str], which: Callable[[str], str | None]) -
     return tuple(name for name in names if name in PROGRAMS and not which(PROGRAMS[name]))
 
 
-def provide(bindep: str, *, may_install: bool, root: bool, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
+def provide(
+    bindep: str, *, may_install: bool, root: bool, environ: Mapping[str, str], say: Callable[[str], None],
+) -> None:
     """Install the host packages that are missing.
 
     :param bindep: text of the bindep file.
@@ -129,7 +131,7 @@ def provide(bindep: str, *, may_install: bool, root: bool, environ: Mapping[str,
         path = f'{environ.get("PATH", os.defpath)}:{SYSTEM_PATH}'
         lacking = missing_programs(names, lambda program: shutil.which(program, path=path))
         if lacking:
-            raise UserError(f'This host lacks {", ".join(lacking)} (names as on Debian), and has no apt to get them from.',
+            raise UserError(f'This host lacks {", ".join(lacking)} (as Debian names them), and has no apt to get them.',
                             'Install them with the package manager of this system, then try again.')
         return
     have = installed(run(query_argv(names), env={**environ, 'LC_ALL': 'C'}, check=False).stdout)
@@ -182,7 +184,7 @@ def install(names: Sequence[str], sudo: str | None, environ: Mapping[str, str], 
 
 
 def _interactive(argv: Sequence[str], env: Mapping[str, str]) -> int:
-    """Run a program on the terminal, for sudo asks there for a password; its output goes to stderr. Return its exit code."""
+    """Run a program on the terminal, where sudo asks for a password, with output to stderr. Return its exit code."""
     try:
         return subprocess.run(argv, env=dict(env), stdout=sys.stderr, check=False).returncode
     except FileNotFoundError as error:

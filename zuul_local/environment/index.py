@@ -86,7 +86,8 @@ def configured(environ: Mapping[str, str], pip_files: Iterable[Path], uv_files: 
         try:
             parser.read(path, encoding='utf-8')
         except (configparser.Error, OSError, UnicodeDecodeError) as error:
-            raise UserError(f'{path} cannot be read: {error}', 'Mend it, or set PIP_INDEX_URL and PIP_CONFIG_FILE=/dev/null.') from None
+            raise UserError(f'{path} cannot be read: {error}',
+                            'Mend it, or set PIP_INDEX_URL and PIP_CONFIG_FILE=/dev/null.') from None
         for section in ('global', 'install'):
             if parser.has_section(section):
                 for key, value in parser.items(section):
@@ -94,13 +95,14 @@ def configured(environ: Mapping[str, str], pip_files: Iterable[Path], uv_files: 
                     pip[f'{key.replace("_", "-")} from'] = str(path)
     candidates = [(environ.get(name, ''), name) for name in ('UV_DEFAULT_INDEX', 'UV_INDEX_URL')]
     candidates += [(url, str(path)) for path in reversed(list(uv_files)) if (url := _uv_default(path))]
-    candidates += [(environ.get('PIP_INDEX_URL', ''), 'PIP_INDEX_URL'), (pip.get('index-url', ''), pip.get('index-url from', ''))]
+    candidates += [(environ.get('PIP_INDEX_URL', ''), 'PIP_INDEX_URL')]
+    candidates += [(pip.get('index-url', ''), pip.get('index-url from', ''))]
     url, origin = next(((url, origin) for url, origin in candidates if url), (PYPI, 'default'))
     extra = (environ.get('PIP_EXTRA_INDEX_URL') or pip.get('extra-index-url', '')).split()
-    certificates = environ.get('SSL_CERT_FILE') or environ.get('PIP_CERT') or pip.get('cert') or environ.get('REQUESTS_CA_BUNDLE')
+    named = [environ.get('SSL_CERT_FILE'), environ.get('PIP_CERT'), pip.get('cert'), environ.get('REQUESTS_CA_BUNDLE')]
     # uv takes NAME=URL
     urls = [re.sub(r'^[A-Za-z0-9_-]+=(?=\w+://)', '', word).rstrip('/') for word in (url, *extra)]
-    return Index(tuple(dict.fromkeys(urls)), origin, certificates or None)
+    return Index(tuple(dict.fromkeys(urls)), origin, next(filter(None, named), None))
 
 
 def here() -> Index:
@@ -134,7 +136,8 @@ def _uv_default(path: Path) -> str:
     except OSError:
         return ''
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f'{path} cannot be read: {error}', 'Mend it, or set UV_DEFAULT_INDEX and UV_CONFIG_FILE=/dev/null.') from None
+        raise UserError(f'{path} cannot be read: {error}',
+                        'Mend it, or set UV_DEFAULT_INDEX and UV_CONFIG_FILE=/dev/null.') from None
     default = [entry.get('url', '') for entry in settings.get('index', []) if entry.get('default')]
     return next(iter(default), '') or settings.get('index-url', '') or settings.get('pip', {}).get('index-url', '')
 
@@ -157,8 +160,9 @@ def pins(lock: str) -> dict[str, Pin]:
 
 def json_links(text: str, base: str) -> tuple[Link, ...]:
     """Return the files in an answer of the JSON form of the simple API (PEP 691)."""
-    return tuple(Link(entry['filename'], urllib.parse.urljoin(base, entry['url']), entry.get('hashes', {}).get('sha256'))
-                 for entry in json.loads(text)['files'])
+    files = json.loads(text)['files']
+    return tuple(Link(file['filename'], urllib.parse.urljoin(base, file['url']), file.get('hashes', {}).get('sha256'))
+                 for file in files)
 
 
 class _Anchors(HTMLParser):
@@ -190,7 +194,8 @@ def choose(links: Iterable[Link], pin: Pin, machine: str) -> Link | None:
     An index without digests in its pages may offer anything under that name: what it sends is checked in any case.
     """
     prefix = f'{pin.name.replace("-", "_")}-{pin.version}-'
-    suits = re.compile(rf'{re.escape(prefix)}py3-none-(any|(manylinux\w+\.)*manylinux\w+_{re.escape(machine)})\.whl', re.IGNORECASE)
+    platforms = rf'any|(manylinux\w+\.)*manylinux\w+_{re.escape(machine)}'
+    suits = re.compile(rf'{re.escape(prefix)}py3-none-({platforms})\.whl', re.IGNORECASE)
     for link in links:
         if suits.fullmatch(link.filename) and (link.sha256 is None or link.sha256 in pin.digests):
             return link
@@ -212,8 +217,8 @@ def fetch(index: Index, pin: Pin, machine: str, folder: Path) -> Path:
         page = f'{base}/{pin.name}/'
         try:
             answer, kind, url = _get(page, index, f'{JSON}, text/html;q=0.5')
-            links = json_links(answer.decode(), url) if kind == JSON else html_links(answer.decode('utf-8', 'replace'), url)
-            link = choose(links, pin, machine)
+            read = json_links if kind == JSON else html_links
+            link = choose(read(answer.decode('utf-8', 'replace'), url), pin, machine)
             if link is None:
                 continue
             data, _, _ = _get(_with_credentials(link.url, base), index, '*/*')
@@ -222,9 +227,9 @@ def fetch(index: Index, pin: Pin, machine: str, folder: Path) -> Path:
             continue
         digest = hashlib.sha256(data).hexdigest()
         if digest not in pin.digests:
-            raise UserError(f'{masked(link.url)} is not what the lock says: sha256 {digest} is none of the {len(pin.digests)} '
-                            f'pinned for {pin.name} {pin.version}. Nothing of it was used.',
-                            'Somebody changed the file on the way, or the mirror is broken: use another index (PIP_INDEX_URL).')
+            raise UserError(f'{masked(link.url)} is not what the lock says: sha256 {digest} is none of the '
+                            f'{len(pin.digests)} pinned for {pin.name} {pin.version}. Nothing of it was used.',
+                            'The mirror is broken, or somebody changed the file: use another index (PIP_INDEX_URL).')
         path = folder / digest / link.filename
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f'{path.name}.{os.getpid()}')
@@ -234,7 +239,7 @@ def fetch(index: Index, pin: Pin, machine: str, folder: Path) -> Path:
     if failures:
         tried = '\n'.join(f'  - {failure}' for failure in failures)
         raise UserError(f'{pin.name} {pin.version} cannot be fetched (index from {index.origin}). Tried:\n{tried}',
-                        'Check the network, or name your mirror: PIP_INDEX_URL=https://…/simple (and PIP_CERT, https_proxy).')
+                        'Check the network, or name your mirror: PIP_INDEX_URL=https://…/simple, PIP_CERT.')
     raise NoSuchFile(f'{pin.name} {pin.version} for {machine}')
 
 

@@ -1,4 +1,4 @@
-"""How the Python environments are made. The key of a cached environment covers this file: what changes here rebuilds it."""
+"""How the Python environments are made. The key of a cached one covers this file: what changes here rebuilds it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ BUILD_LOCK = REQUIREMENTS / 'build.txt'
 COLLECTIONS = ('ansible/posix', 'ansible/utils', 'community/general')
 UNUSED = frozenset({'changelogs', 'docs', 'tests', '.github', '.azure-pipelines'})
 
-# Ansible forks its workers while callback threads run. A worker that is forked while one of them holds the import lock of
-# a module hangs for ever when it needs that module itself. Both were caught at it; imported at start, they cannot be.
+# Ansible forks its workers while callback threads run. A worker that is forked while one of them holds the import lock
+# of a module hangs for ever when it needs that module itself. These two were caught at it; imported at start, they
+# cannot be.
 PRELOAD = ('import-before-fork.pth', 'import encodings.idna, stringprep\n')
 
 
@@ -68,8 +69,9 @@ class Installer:
         base = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         return {
             **base, **self.index.tool_environment(),
-            'UV_CACHE_DIR': str(self.cache / 'uv'), 'UV_NO_CONFIG': '1', 'UV_PYTHON_DOWNLOADS': 'never', 'UV_SYSTEM_CERTS': '1',
-            'PIP_CACHE_DIR': str(self.cache / 'pip'), 'PIP_CONFIG_FILE': os.devnull, 'PIP_DISABLE_PIP_VERSION_CHECK': '1',
+            'UV_CACHE_DIR': str(self.cache / 'uv'), 'UV_NO_CONFIG': '1', 'UV_PYTHON_DOWNLOADS': 'never',
+            'UV_SYSTEM_CERTS': '1', 'PIP_CACHE_DIR': str(self.cache / 'pip'), 'PIP_CONFIG_FILE': os.devnull,
+            'PIP_DISABLE_PIP_VERSION_CHECK': '1',
         }
 
 
@@ -91,7 +93,8 @@ def installer(index: Index, cache: Path) -> Installer:
     try:
         return Installer(indexes.fetch(index, lock['pip'], machine, wheels), index, cache)
     except NoSuchFile as error:
-        raise UserError(f'The index has neither uv nor pip in the pinned versions ({error}).', 'Use another one: PIP_INDEX_URL.') from None
+        raise UserError(f'The index has neither uv nor pip in the pinned versions ({error}).',
+                        'Use another one: PIP_INDEX_URL.') from None
 
 
 def _unpacked(wheel: Path, member: str) -> Path:
@@ -118,8 +121,9 @@ def make_venv(tool: Installer, python: Path, venv: Path, locks: Sequence[Path]) 
             run(argv, cwd=venv.parent, env=tool.environment(), timeout=1800)
         except ProcessError as error:
             said = indexes.masked((error.stderr or error.stdout).strip())
-            raise UserError(f'{venv} cannot be made from {", ".join(lock.name for lock in locks)} (index '
-                            f'{indexes.masked(tool.index.urls[0])}):\n{said or error}', 'What is there by now is kept: start again.') from None
+            names = ', '.join(lock.name for lock in locks)
+            raise UserError(f'{venv} cannot be made from {names} (index {indexes.masked(tool.index.urls[0])}):\n'
+                            f'{said or error}', 'What was fetched is kept: start again.') from None
 
 
 def make_ansible(tool: Installer, python: Path, venv: Path, version: str) -> None:
@@ -139,7 +143,8 @@ def make_ansible(tool: Installer, python: Path, venv: Path, version: str) -> Non
         archive.extractall(packages, [name for name in archive.namelist() if is_used(name)])
     name, text = PRELOAD
     (packages / name).write_text(text)
-    run((venv / 'bin/python', '-m', 'compileall', '-q', '-j', '0', packages / 'ansible_collections'), timeout=600, check=False)
+    collections = packages / 'ansible_collections'
+    run((venv / 'bin/python', '-m', 'compileall', '-q', '-j', '0', collections), timeout=600, check=False)
 
 
 def is_used(member: str) -> bool:
