@@ -1,0 +1,138 @@
+"""A small library without a fault, to be spoilt by tests."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+FILES = {
+    'roles/do-thing/README.rst': '''
+        Does a thing on the node.
+
+        Example
+        -------
+
+        .. code-block:: yaml
+
+           - role: do-thing
+
+        Variables
+        ---------
+
+        .. zuul:rolevar:: do_thing_name
+           :type: str
+           :default: {{ zuul.project.name }}
+
+           The thing.
+
+        .. zuul:rolevar:: do_thing_often
+           :type: int
+           :default: 3
+
+           How often.
+
+        .. zuul:rolevar:: do_thing_packages
+           :type: list
+
+           What the platform wants.
+
+           .. zuul:rolevar:: member
+
+              Of a package.
+
+        .. zuul:rolevar:: do_thing_suffix
+           :default: ''
+
+        .. zuul:rolevar:: do_thing_token
+           :type: str
+
+           Needed.
+
+        Differences to zuul-jobs
+        ------------------------
+
+        None.
+    ''',
+    'roles/do-thing/defaults/main.yaml': '''
+        do_thing_name: "{{ zuul.project.name }}"
+        do_thing_often: 3
+        do_thing_packages: "{{ __do_thing_packages }}"
+        do_thing_suffix: ''
+    ''',
+    'roles/do-thing/meta/argument_specs.yaml': '''
+        argument_specs:
+          main:
+            options:
+              do_thing_name: {type: str, default: "{{ zuul.project.name }}", description: The thing.}
+              do_thing_often: {type: int, default: 3, description: How often.}
+              do_thing_packages: {type: list, default: "{{ __do_thing_packages }}", description: Packages.}
+              do_thing_suffix: {type: str, default: '', description: Behind it.}
+              do_thing_token: {type: str, required: true, description: Needed.}
+    ''',
+    'roles/do-thing/meta/main.yaml': '''
+        galaxy_info:
+          platforms:
+            - {name: Debian, versions: [bookworm]}
+    ''',
+    'roles/do-thing/tasks/main.yaml': '''
+        - name: Do it
+          ansible.builtin.debug:
+    ''',
+    'playbooks/thing/run.yaml': '''
+        - hosts: all
+          tasks:
+            - include_role: {name: do-thing}
+              when: thing_wanted | default(true)
+    ''',
+    'test-playbooks/do-thing/absent.yaml': '''
+        - hosts: all
+          tasks:
+            - block:
+                - ansible.builtin.include_role:
+                    name: do-thing
+    ''',
+    'zuul.d/jobs.yaml': '''
+        - job:
+            name: thing
+            run: playbooks/thing/run.yaml
+            vars: {do_thing_often: 4, thing_wanted: false}
+            secrets: [{name: s, secret: t}]
+        - secret: {name: t, data: {key: !encrypted/pkcs1-oaep [abc]}}
+        - project-template: {name: things}
+    ''',
+    'zuul-tests.d/roles.yaml': '''
+        - job:
+            name: self-test-do-thing
+            run: [{name: test-playbooks/do-thing/absent.yaml}]
+    ''',
+    'doc/source/reference/roles.rst': '''
+        .. zuul:autorole:: do-thing
+    ''',
+    'doc/source/reference/jobs.rst': '''
+        .. zuul:autojob:: thing
+    ''',
+}
+
+
+@contextlib.contextmanager
+def library(spoilt: Mapping[str, tuple[str, str] | str | None]) -> Iterator[Path]:
+    """Write the library with files *spoilt*: a text replaced by another, a file that is new, or one (None) that is gone."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in {**FILES, **spoilt}:
+            text = textwrap.dedent(FILES.get(name, '')).lstrip('\n')
+            change = spoilt.get(name, ('', ''))
+            if change is None:
+                continue
+            if isinstance(change, str):
+                text = change
+            elif change[0] not in text:
+                raise AssertionError(f'{name} does not have {change[0]!r}')
+            else:
+                text = text.replace(*change) if change[0] else text
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        yield Path(folder)
