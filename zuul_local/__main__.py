@@ -1,5 +1,5 @@
-"""Start of the program: ``python -m zuul_local``."""
+import sys
 
 from zuul_local.cli import main
 
-raise SystemExit(main())
+sys.exit(main())

@@ -32,6 +32,7 @@ from zuul.model import SCHEME_UNIQUE
 
 from zuul_local.environment import Environment
 from zuul_local.errors import UserError
+from zuul_local.process import run
 from zuul_local.tenant.sources import LocalConnections
 
 # Zuul's console looks for new output twice a second; on one machine it may look more often.
@@ -229,8 +230,7 @@ def quicken_console(plugins: Path) -> None:
 
 def sandbox_paths(environment: Environment) -> list[Path]:
     """Return what Zuul's sandbox must see beside /usr and the job directory: the Python behind the environment."""
-    prefix = environment.python_prefix
-    return [] if prefix.is_relative_to('/usr') else [prefix]
+    return [environment.python_prefix] if environment.python_prefix else []
 
 
 def open_sandbox() -> BubblewrapDriver:
@@ -243,6 +243,18 @@ def open_sandbox() -> BubblewrapDriver:
     except OSError as error:
         raise UserError(f'bubblewrap cannot be started: {error}. Playbooks of strangers run on this machine, so there '
                         'is no build without its sandbox.', 'apt-get install bubblewrap') from error
+
+
+def no_sandbox() -> NullwrapDriver:
+    """Return Zuul's driver without a sandbox: localhost plays are then processes of the caller like any other."""
+    driver = NullwrapDriver()
+    driver.cgroup_manager = None
+    return driver
+
+
+def make_key(path: Path) -> None:
+    """Make the ssh key that Zuul puts into the agent of a build without nodes."""
+    run(('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'zuul-local', '-f', path))
 
 
 def check_sandbox(executor: Executor, version: str) -> None:

@@ -1,0 +1,68 @@
+import tempfile
+import unittest
+from pathlib import Path
+
+from zuul_local import errors
+from zuul_local.build import build, executor
+from zuul_local.environment import Environment
+
+
+class TestEnvironment(unittest.TestCase):
+
+    def test_only_what_is_allowed(self):
+        seen = executor.allowed_environment({
+            'HOME': '/home/me', 'AWS_SECRET_ACCESS_KEY': 'x', 'GITHUB_TOKEN': 'x', 'PATH': '/home/me/bin',
+            'LD_PRELOAD': 'x', 'PYTHONPATH': 'x', 'SSL_CERT_FILE': '/ca', 'SSH_AUTH_SOCK': '/agent'})
+        self.assertEqual({'HOME': '/home/me', 'LANG': 'C.UTF-8', 'SSL_CERT_FILE': '/ca', 'PATH': executor.PATH}, seen)
+
+    def test_sandbox_sees_a_python_outside_usr(self):
+        root = Path('/cache')
+        self.assertEqual([], executor.sandbox_paths(Environment(root, root / 'ansible', None)))
+        prefix = Path('/home/me/python')
+        self.assertEqual([prefix], executor.sandbox_paths(Environment(root, root / 'ansible', prefix)))
+
+
+class TestConsole(unittest.TestCase):
+
+    def test_a_console_that_looks_different_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, '11/zuul/ansible/library/zuul_console.py')
+            path.parent.mkdir(parents=True)
+            path.write_text('time.sleep(0.5)\n' * 2)
+            executor.quicken_console(Path(folder))
+            self.assertEqual('time.sleep(0.02)\n' * 2, path.read_text())
+            with self.assertRaisesRegex(RuntimeError, 'looks different'):
+                executor.quicken_console(Path(folder))
+
+
+class TestStepName(unittest.TestCase):
+
+    CASES = (
+        (('ansible', '*', '-v', '-m', 'setup', '-i', 'x'), None, 'setup'),
+        (('ansible-playbook', '-v', '/a/freeze_playbook.yaml'), None, 'freeze'),
+        (('ansible-playbook', '-v', '/a/playbooks/tox/run.yaml'), 'run', 'run tox/run.yaml'),
+    )
+
+    def test_cases(self):
+        for cmd, phase, expected in self.CASES:
+            self.assertEqual(expected, executor.step_name(cmd, phase))
+
+
+class TestJudge(unittest.TestCase):
+
+    CASES = (
+        ({'result': 'SUCCESS'}, [], False, ('SUCCESS', errors.SUCCESS)),
+        ({'result': 'FAILURE'}, [], False, ('FAILURE', errors.FAILURE)),
+        ({'result': 'TIMED_OUT'}, [], False, ('TIMED_OUT', errors.FAILURE)),
+        ({'result': 'POST_FAILURE'}, [], False, ('POST_FAILURE', errors.FAILURE)),
+        ({'result': None}, [], False, ('RETRY', errors.FAILURE)),
+        ({'result': 'ERROR', 'error_detail': 'x'}, [], False, ('ERROR', errors.USAGE)),
+        ({'exception': 'Traceback'}, [], False, ('ERROR', errors.BUG)),
+        ({'result': 'ABORTED'}, [], True, ('ABORTED', errors.INTERRUPTED)),
+        ({'result': 'ABORTED'}, ['node'], False, ('NODE_FAILURE', errors.FAILURE)),
+    )
+
+    def test_cases(self):
+        for result, lost, interrupted, expected in self.CASES:
+            with self.subTest(result=result):
+                self.assertEqual(expected, build.judge(result, lost, interrupted))

@@ -1,0 +1,111 @@
+"""The command line: parses, picks the verb, and turns what goes wrong into an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+
+from zuul_local import errors
+
+DESCRIPTION = 'Run any Zuul job of any repository on throw-away nodes, with Zuul\'s own code and no server.'
+EXITS = 'Exit codes: 0 success, 1 the build failed, 2 wrong use or configuration, 3 a bug, 130 interrupted.'
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the whole command line. ``handler`` is 'module:function' below zuul_local.commands."""
+    top = argparse.ArgumentParser(prog='zuul-local', description=DESCRIPTION, epilog=EXITS)
+    top.add_argument('--no-install', action='store_true',
+                     help='never install host packages; print the command that would')
+    verbs = top.add_subparsers(metavar='VERB', required=True)
+
+    verb = _verb(verbs, 'run', 'run:run', 'run one job of the project here on throw-away nodes')
+    verb.add_argument('job', metavar='JOB')
+    _tenant(verb)
+    verb.add_argument('--label', default='', help='use this label in place of those that the job names')
+    verb.add_argument('--var', action='append', default=[], metavar='NAME=VALUE',
+                      help='set a job variable; the value is YAML (repeatable)')
+    verb.add_argument('--secret', action='append', default=[], metavar='NAME=FILE',
+                      help='data of a secret that the job uses, as YAML (repeatable)')
+    verb.add_argument('--offline', action='store_true', help='nodes on a network without a way out')
+    verb.add_argument('--keep', action='store_true', help='keep the nodes when the build is over')
+    verb.add_argument('--unsafe-localhost', action='store_true',
+                      help='run localhost plays without a sandbox when bubblewrap does not work here')
+
+    verb = _verb(verbs, 'check', 'check:check', 'load the configuration as Zuul would, and say what is wrong with it')
+    _tenant(verb)
+
+    verb = _verb(verbs, 'show', 'show:show', 'show a job as Zuul would run it, and where each part of it comes from')
+    verb.add_argument('job', metavar='JOB')
+    _tenant(verb)
+
+    verb = _verb(verbs, 'list', 'list_:list_jobs', 'list jobs, labels and templates')
+    verb.add_argument('what', nargs='?', default='jobs', choices=('jobs', 'labels', 'templates', 'all'))
+    _tenant(verb)
+
+    verb = _verb(verbs, 'test', 'test:test', 'run the tests of this library')
+    verb.add_argument('names', nargs='*', metavar='NAME', help='linters, unit, functional or docs; all when none is named')
+
+    node = verbs.add_parser('node', help='images and kept nodes', description='Images and kept nodes.')
+    actions = node.add_subparsers(metavar='ACTION', required=True)
+    verb = _verb(actions, 'build', 'node:build', 'make the images of labels')
+    verb.add_argument('labels', nargs='*', metavar='LABEL')
+    verb = _verb(actions, 'list', 'node:list_', 'list images and nodes')
+    verb.add_argument('-v', '--verbose', action='store_true', help='show the site configuration that nodes get')
+    verb = _verb(actions, 'shell', 'node:shell', 'open a shell on a kept node')
+    verb.add_argument('name', metavar='NODE')
+    verb.add_argument('command', nargs=argparse.REMAINDER, metavar='COMMAND')
+    verb = _verb(actions, 'clean', 'node:clean', 'remove kept nodes')
+    verb.add_argument('--all', action='store_true', help='remove the images too')
+    return top
+
+
+def _verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, handler: str,
+          text: str) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=text, description=f'{text[0].upper()}{text[1:]}.', epilog=EXITS)
+    verb.add_argument('--json', action='store_true', help='print one JSON document on standard output')
+    verb.add_argument('--no-install', action='store_true', help=argparse.SUPPRESS)
+    verb.set_defaults(handler=handler)
+    return verb
+
+
+def _tenant(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument('--project', default='.', metavar='DIR', help='folder of the project (default: this one)')
+    verb.add_argument('--base-ref', default='', metavar='BRANCH', help='branch that the work is meant for')
+    verb.add_argument('--with', dest='with_', action='append', default=[], metavar='NAME=DIR',
+                      help='a further repository by canonical name (repeatable)')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    args = parser().parse_args(argv)
+    module, _, function = args.handler.partition(':')
+    try:
+        return int(getattr(importlib.import_module(f'zuul_local.commands.{module}'), function)(args))
+    except errors.UserError as error:
+        sys.stdout.flush()
+        print(f'zuul-local: {error.message}' + (f'\n  next: {error.hint}' if error.hint else ''), file=sys.stderr)
+        return errors.USAGE
+    except KeyboardInterrupt:
+        print('\nzuul-local: interrupted', file=sys.stderr)
+        return errors.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return errors.FAILURE
+    except Exception as error:      # whatever else: a bug, and the reader gets a file to hand on instead of a traceback
+        return report_bug(error)
+
+
+def report_bug(error: BaseException) -> int:
+    """Write the traceback of *error* to a file, say where, and return the exit code of a bug."""
+    descriptor, path = tempfile.mkstemp(prefix='zuul-local-bug-', suffix='.txt')
+    with os.fdopen(descriptor, 'w', encoding='utf-8') as report:
+        report.write(f'zuul-local {" ".join(sys.argv[1:])}\nPython {sys.version}\n\n')
+        traceback.print_exception(error, file=report)
+    last = str(error).strip().splitlines() or ['']
+    print(f'zuul-local: a bug: {type(error).__name__}: {last[0]}\n  report: {path}', file=sys.stderr)
+    return errors.BUG
