@@ -25,12 +25,19 @@ ANSIBLE = '11'
 DEFAULT_LABEL = 'debian-bookworm'
 # Verbs that need nothing but Python and git, and those that start a node.
 READING_VERBS = frozenset({'', 'check', 'help', 'init', 'list', 'show'})
-NODE_VERBS = frozenset({'bench', 'replay', 'run', 'self-test', 'test'})
+NODE_VERBS = frozenset({'bench', 'replay', 'run', 'self-test'})
 
 
 def verb_of(words: Sequence[str]) -> str:
     """Return the verb in the arguments of zuul-local, '' when there is none."""
     return next((word for word in words if not word.startswith('-')), '')
+
+
+def needs_node(words: Sequence[str]) -> bool:
+    """Return whether the verb will start a node of a label of its own choice or the user's."""
+    verb = verb_of(words)
+    parts = [word for word in words if not word.startswith('-')][1:]
+    return verb in NODE_VERBS or verb == 'test' and (not parts or 'functional' in parts)
 
 
 def label_of(words: Sequence[str]) -> str:
@@ -61,7 +68,7 @@ def provide_environment(folder: Path, python: Path, cache: Path, words: Sequence
             tool = recipe.installer(index.here(), cache)
         with step('Zuul as a library', '75 MB', '5 s' if tool.is_uv else '20 s'):
             recipe.make_venv(tool, python, folder / 'zuul', (recipe.REQUIREMENTS / 'zuul.txt',))
-        image = start_image(folder, words) if verb_of(words) in NODE_VERBS else None
+        image = start_image(folder, words) if needs_node(words) else None
         try:
             with step(f'Ansible {ANSIBLE} with the collections in use', '75 MB, 56 MB to download', '10 s'):
                 recipe.make_ansible(tool, python, folder / 'ansible' / ANSIBLE, ANSIBLE)

@@ -139,7 +139,7 @@ def provide(
     if not lacking:
         return
     sudo = None if root else shutil.which('sudo')
-    command = shlex.join(install_argv(lacking, None if root else sudo or 'sudo'))
+    command = shlex.join(install_argv(lacking, sudo))
     if not may_install:
         raise UserError(f'This host lacks {len(lacking)} packages: {", ".join(lacking)}', command)
     if not root and not sudo:
