@@ -23,5 +23,6 @@ def problems(root: Path) -> list[str]:
         listed = re.findall(rf'^\.\. zuul:auto{kind}:: *(\S+)', text, re.MULTILINE)
         found += [f'{page}: no ".. zuul:auto{kind}:: {name}"' for name in there[kind] if name not in listed]
         found += [f'{page}: there is no {kind} {name}' for name in sorted(set(listed) - set(there[kind]))]
-        found += [f'{page}: {kind} {name} is listed more than once' for name in sorted(set(listed)) if listed.count(name) > 1]
+        found += [f'{page}: {kind} {name} is listed more than once'
+                  for name in sorted(set(listed)) if listed.count(name) > 1]
     return found

@@ -76,8 +76,10 @@ def _role(root: Path, role: str) -> Iterator[str]:
     if 'meta/main.yaml' not in missing:
         meta = files.read(root, folder / 'meta' / 'main.yaml') or {}
         platforms = (meta.get('galaxy_info') or {}).get('platforms') or []
-        if not all(isinstance(one, dict) and one.get('name') and one.get('versions') for one in platforms) or not platforms:
-            yield f'roles/{role}/meta/main.yaml: galaxy_info.platforms must list the tested platforms, with name and versions'
+        tested = [one for one in platforms if isinstance(one, dict) and one.get('name') and one.get('versions')]
+        if not platforms or tested != platforms:
+            yield (f'roles/{role}/meta/main.yaml: galaxy_info.platforms must list the tested platforms, '
+                   'with name and versions')
 
 
 def _defaults(role: str, declared: dict[str, dict[str, Any]], defaults: dict[str, Any]) -> Iterator[str]:
@@ -90,7 +92,8 @@ def _defaults(role: str, declared: dict[str, dict[str, Any]], defaults: dict[str
                 yield f'{where}: {name} has no {key}'
         wanted, seen = defaults.get(name, NONE), option.get('default', NONE)
         if seen is not NONE and wanted is NONE:
-            yield f'{where}: {name} has default {seen!r}, which Ansible never applies: write it to defaults/main.yaml too'
+            yield (f'{where}: {name} has default {seen!r}, which Ansible never applies: '
+                   'write it to defaults/main.yaml too')
         elif wanted is not NONE and not _same(wanted, seen):
             told = 'no default' if seen is NONE else f'default {seen!r}'
             yield f'{where}: {name} has {told}, defaults/main.yaml has {wanted!r}'

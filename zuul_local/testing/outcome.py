@@ -65,7 +65,8 @@ def _with_reason(case: Case) -> Case:
 def last_line(parts: Iterable[Part]) -> str:
     """Return the sum of all parts as the one line that other programs read."""
     all_parts = tuple(parts)
-    return ', '.join(f'{sum(part.count(status) for part in all_parts)} {status}' for status in (PASSED, FAILED, SKIPPED))
+    return ', '.join(f'{sum(part.count(status) for part in all_parts)} {status}'
+                     for status in (PASSED, FAILED, SKIPPED))
 
 
 def line_of(case: Case) -> str:

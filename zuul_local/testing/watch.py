@@ -31,7 +31,7 @@ def case_of(test: dict[str, Any]) -> Case | None:
     """Return the case that a test of testtools' StreamToDict is; None for one that was only listed."""
     if test['status'] == 'exists':
         return None
-    begun, ended = (list(test['timestamps']) + [None, None])[:2]
+    begun, ended = [*test['timestamps'], None, None][:2]
     seconds = (ended - begun).total_seconds() if begun and ended else 0.0
     status = STATUS.get(test['status'], FAILED)
     details = {name: content.as_text().strip() for name, content in sorted(test['details'].items())}

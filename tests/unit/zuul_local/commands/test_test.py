@@ -8,7 +8,7 @@ from zuul_local.errors import UserError
 
 class TestWanted(unittest.TestCase):
     def test_the_parts_keep_their_order(self) -> None:
-        table = (
+        table: tuple[tuple[list[str], list[str]], ...] = (
             ([], ['linters', 'unit', 'functional', 'docs']),
             (['docs', 'unit', 'docs'], ['unit', 'docs']),
         )

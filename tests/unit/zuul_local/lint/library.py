@@ -119,7 +119,7 @@ FILES = {
 
 @contextlib.contextmanager
 def library(spoilt: Mapping[str, tuple[str, str] | str | None]) -> Iterator[Path]:
-    """Write the library with files *spoilt*: a text replaced by another, a file that is new, or one (None) that is gone."""
+    """Write the library with *spoilt* files: a text replaced by another, a new file, or one (None) that is gone."""
     with tempfile.TemporaryDirectory() as folder:
         for name in {**FILES, **spoilt}:
             text = textwrap.dedent(FILES.get(name, '')).lstrip('\n')

@@ -9,7 +9,7 @@ GOOD = Case('good', PASSED)
 
 class TestJudged(unittest.TestCase):
     def test_what_must_not_pass_silently(self) -> None:
-        table = (
+        table: tuple[tuple[list[Case], float, dict[str, float], list[str]], ...] = (
             # cases, seconds, budget, the failures' messages
             ([GOOD], 1, {'unit': 1}, []),
             ([GOOD], 1, {}, []),

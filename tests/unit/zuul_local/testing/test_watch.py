@@ -80,7 +80,8 @@ class TestWatch(unittest.TestCase):
             'test_bad': 'failed', 'test_error': 'failed', 'test_surprise': 'failed', 'test_with_parts': 'failed',
             'TestSetUp)': 'failed'})
         self.assertEqual(cases['test_skipped'][1], 'no moon tonight')
-        for text in ('as it should not be', "KeyError: 'lost'", 'no ground', '2 not less than 2', 'marked as an expected failure'):
+        for text in ('as it should not be', "KeyError: 'lost'", 'no ground', '2 not less than 2',
+                     'marked as an expected failure'):
             self.assertIn(text, said)
         self.assertNotIn('test_good', said)
 
