@@ -219,8 +219,8 @@ def bounded(run: Run) -> Run:
 def find_in_image(request: Request, own: str, passed: List[Dict[str, str]], run: Run) -> Optional[Tuple[str, str]]:
     """The first copy that satisfies the request, as (path, version); the others are told in *passed*."""
     for path in candidates(request, shutil.which):
-        if os.path.realpath(path).startswith(own + '-') or not os.path.lexists(path):
-            continue   # what we made ourselves is judged by its digest
+        if not os.path.lexists(path) or (os.path.realpath(path).startswith(own + '-') and path != request.existing):
+            continue   # what we made ourselves is judged by its digest, unless the caller names it
         try:
             version = installed_version(path, request.package, run)
         except (Refused, OSError) as error:
@@ -315,6 +315,13 @@ def pip_argv(python: str, pip: str, requirements: str, plan: Plan, wheel_cache: 
     return argv
 
 
+def words_of(err: str, out: str = '') -> str:
+    """What a program said last, without pip's list of every version there ever was."""
+    said = re.sub(r'\(from versions: (?:[^,()]*, ){5,}([^()]*)\)',
+                  lambda found: '(newest: ' + found.group(1) + ')', err.strip() or out.strip())
+    return '\n'.join(said.splitlines()[-12:])
+
+
 def build(request: Request, wanted: Plan, folder: str, pip: str, source: str, run: Run) -> str:
     """Make the environment in *folder* and return the version it has. Raises Refused and leaves no folder."""
     shutil.rmtree(folder, ignore_errors=True)   # an earlier run was killed here
@@ -325,7 +332,7 @@ def build(request: Request, wanted: Plan, folder: str, pip: str, source: str, ru
         for argv in steps:
             code, out, err = run(argv, timeout=request.timeout)
             if code != 0:
-                raise Refused('\n'.join((err.strip() or out.strip() or f'exit code {code}').splitlines()[-12:]))
+                raise Refused(words_of(err, out) or f'exit code {code}')
             if os.path.isdir(folder) and not os.path.exists(requirements):
                 with open(requirements, 'w', encoding='utf-8') as stream:
                     stream.write('\n'.join(wanted.lines) + '\n')
@@ -432,7 +439,8 @@ def provide(params: Dict[str, Any], run: Run, check_mode: bool = False) -> Dict[
         mark = read_mark(folder)
         if image:
             own = next((pin for pin in wanted.pins if pin.version == image[1]), None)
-            report.update(path=image[0], version=image[1], source='image',
+            made = read_mark(os.path.dirname(os.path.dirname(os.path.realpath(image[0])))) or {}
+            report.update(path=image[0], version=image[1], source=made.get('source', 'image'),
                           locked=own is not None and own.name == locks.normal(request.package))
         elif mark and os.path.exists(os.path.join(folder, 'bin', request.name)):
             linked = os.path.realpath(request.venv_path) == os.path.realpath(folder)
