@@ -28,6 +28,7 @@ from zuul_local.nodes.site import File, Site
 SSH_PORT = 22
 USER = 'zuul'
 UID = 1000
+GROUPS = 65535                          # Debian 13's ping has no capability: groups may ping
 SUBNETS = 250
 POLL = 0.03                             # seconds between two knocks at sshd
 UNCLAIMED = 600                         # seconds that a run's folder may be without owner: it is being made
@@ -231,7 +232,7 @@ def create_argv(
     """Return podman's words that create a node; *max_seconds* 0 is no limit."""
     timeout = ('--timeout', str(max_seconds)) if max_seconds else ()
     return ('create', '--rm', '--name', container, *marks, '--hostname', host, '--network', network, *timeout, *ulimits,
-            '--cap-add', 'NET_RAW', '--systemd=always', image, '/sbin/init')
+            '--cap-add', 'NET_RAW', '--sysctl', f'net.ipv4.ping_group_range=0 {GROUPS}', '--systemd=always', image, '/sbin/init')
 
 
 def payload(keys: Mapping[str, bytes], files: Sequence[File]) -> bytes:

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from zuul_local import process
@@ -54,15 +54,15 @@ def ensure_image(podman: Podman, label: Label, site: Site, report: Report) -> st
     return image
 
 
-def reference(label: Label, recipe: Path = RECIPE, toolchain: Path = TOOLCHAIN) -> str:
+def reference(label: Label, files: Mapping[str, Path] | None = None) -> str:
     """Return the name of the image of *label*; any change of what it is made of gives another one."""
-    return f'{REPOSITORY}/node:{label.image}-{digest(label, recipe, toolchain)}'
+    return f'{REPOSITORY}/node:{label.image}-{digest(label, context() if files is None else files)}'
 
 
-def digest(label: Label, recipe: Path = RECIPE, toolchain: Path = TOOLCHAIN) -> str:
-    """Return 16 hex digits for all that the image of *label* is made of."""
+def digest(label: Label, files: Mapping[str, Path]) -> str:
+    """Return 16 hex digits for all that the image of *label* is made of: its base and the build context *files*."""
     total = hashlib.sha256(base_reference(label.suite).encode() + label.image.encode())
-    for name, path in context(recipe, toolchain).items():
+    for name, path in sorted(files.items()):
         total.update(f'\0{name}\0{path.stat().st_mode & 0o111:o}\0'.encode() + path.read_bytes())
     return total.hexdigest()[:16]
 
@@ -119,7 +119,7 @@ def build_argv(podman: Podman, label: Label, base: str, image: str, folder: str,
     return podman.argv(
         'build', '--quiet', '--isolation', 'chroot', '--network', 'host', '--layers=false', '--force-rm', *podman.ulimits,
         '--volume', f'{site_folder}:{SITE}:ro', '--build-arg', f'BASE={base}', '--build-arg', f'NODE_LABEL={label.image}',
-        '--build-arg', f'NODE_DIGEST={digest(label)}', '--tag', image, folder)
+        '--build-arg', f'NODE_DIGEST={image.rpartition("-")[2]}', '--tag', image, folder)
 
 
 def site_files(site: Site) -> dict[str, str]:
@@ -141,13 +141,13 @@ def site_files(site: Site) -> dict[str, str]:
 
 
 def _ensure_base(podman: Podman, label: Label, site: Site, report: Report) -> str:
+    """Return the reference of the bare system under the image of *label*, after making it when it is not here."""
     base = base_reference(label.suite)
     if exists(podman, base):
         return base
-    for program, package in (('mmdebstrap', 'mmdebstrap'),):
-        if not shutil.which(program):
-            raise UserError(f'{program} is needed to make an image of Debian {label.suite}, and is not installed.',
-                            f'apt-get install --no-install-recommends {package}')
+    if not shutil.which('mmdebstrap'):
+        raise UserError(f'mmdebstrap is needed to make an image of Debian {label.suite}, and is not installed.',
+                        'apt-get install --no-install-recommends mmdebstrap')
     if not Path(KEYRING).exists():
         raise UserError(f'{KEYRING} is needed to check the packages of Debian, and is not there.',
                         'apt-get install debian-archive-keyring')
@@ -162,10 +162,12 @@ def _ensure_base(podman: Podman, label: Label, site: Site, report: Report) -> st
 
 def _build(podman: Podman, label: Label, site: Site, base: str, image: str) -> None:
     with _scratch() as scratch:
+        copies = {name: scratch / 'context' / name for name in context()}
         for name, path in context().items():
-            target = scratch / 'context' / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
+            copies[name].parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copies[name])
+        if reference(label, copies) != image:
+            raise UserError(f'The recipe of {label.image} was changed while its image was made.', 'Try again.')
         folder = scratch / 'site'
         (folder / 'sources.list.d').mkdir(parents=True)
         (folder / 'sources.list.d/debian.sources').write_text(sources(label.suite, site))

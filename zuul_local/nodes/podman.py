@@ -56,6 +56,10 @@ class Podman:
         """
         return process.run(self.argv(*words), stdin=stdin, env=self.environ(), timeout=timeout, check=check).stdout.strip()
 
+    def remove_image(self, name: str) -> bool:
+        """Remove the image *name* unless something uses it; return whether it is gone."""
+        return process.run(self.argv('rmi', name), env=self.environ(), check=False).returncode == 0
+
 
 def find_podman() -> Podman:
     """Return the podman of this machine.
