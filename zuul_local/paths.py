@@ -25,7 +25,8 @@ def runs_dir() -> Path:
 
     :raises UserError: somebody else owns that name.
     """
-    path = Path(f'/tmp/zl-{os.getuid()}')
+    # inside `podman unshare` everybody is root, and podman says who it really is
+    path = Path(f'/tmp/zl-{os.environ.get("_CONTAINERS_ROOTLESS_UID") or os.getuid()}')
     path.mkdir(mode=0o700, exist_ok=True)
     seen = path.lstat()
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:

@@ -112,7 +112,7 @@ def explain_failure(path: Path) -> list[str]:
     if not found:
         return []
     name, host, result = found[0]
-    lines = [line for key in ('stdout', 'stderr', 'module_stdout', 'module_stderr', 'msg')
+    lines = [line for key in ('stdout', 'stderr', 'module_stdout', 'module_stderr', 'reason', 'msg')
              for line in str(result.get(key) or '').splitlines()]
     for item in result.get('results') or ():
         if isinstance(item, dict) and item.get('failed'):

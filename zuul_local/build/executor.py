@@ -38,7 +38,7 @@ from zuul_local.tenant.sources import LocalConnections
 # Zuul's console looks for new output twice a second; on one machine it may look more often.
 CONSOLE_POLL = ('time.sleep(0.5)', 'time.sleep(0.02)')
 ALLOWED_ENVIRONMENT = (
-    'HOME', 'LANG', 'LC_ALL', 'TZ', 'XDG_RUNTIME_DIR', 'XDG_CACHE_HOME', 'ZLOCAL_ENV', 'ZLOCAL_RUN',
+    'HOME', 'LANG', 'LC_ALL', 'TZ', 'XDG_RUNTIME_DIR', 'XDG_CACHE_HOME', 'ZLOCAL_ENV', 'ZLOCAL_PID', 'ZLOCAL_RUN',
     'CURL_CA_BUNDLE', 'REQUESTS_CA_BUNDLE', 'SSL_CERT_DIR', 'SSL_CERT_FILE',
     'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy',
 )
@@ -211,7 +211,7 @@ def step_name(cmd: Sequence[str], phase: str | None) -> str:
     if phase:
         path = Path(cmd[2])
         return f'{phase} {path.parent.name}/{path.name}'
-    return 'setup' if cmd[3:5] == ['-m', 'setup'] else 'freeze'
+    return 'setup' if tuple(cmd[3:5]) == ('-m', 'setup') else 'freeze'
 
 
 def quicken_console(plugins: Path) -> None:

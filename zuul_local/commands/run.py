@@ -40,12 +40,24 @@ def run(args: argparse.Namespace) -> int:
 def _mark() -> str:
     """Give this process, and so all that it starts, the mark of a new run in its environment; return the run's id.
 
-    The kernel shows the environment that a program was started with, also for its forks, so the program starts anew.
+    The kernel shows the environment that a program was started with, also for its forks, so the program starts anew;
+    an ordinary user's inside podman's network namespace, where nodes can be reached.
     """
     if os.environ.get(MARKED) != str(os.getpid()):
         environ = {**os.environ, MARK: secrets.token_hex(4), MARKED: str(os.getpid())}
-        os.execve(sys.executable, [sys.executable, '-m', 'zuul_local', *sys.argv[1:]], environ)
+        words = [*_reach_nodes(), sys.executable, '-m', 'zuul_local', *sys.argv[1:]]
+        os.execvpe(words[0], words, environ)
     return os.environ[MARK]
+
+
+def _reach_nodes() -> tuple[str, ...]:
+    if os.geteuid() == 0:
+        return ()
+    from zuul_local.nodes.podman import rootless_prefix
+    try:
+        return rootless_prefix()
+    except UserError:       # said when a node is wanted; a job without nodes needs none of it
+        return ()
 
 
 def parse_variables(words: Sequence[str]) -> dict[str, Any]:

@@ -1,0 +1,175 @@
+"""What a person sees of builds on real nodes that end as they should."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+from tests.functional.support import JOB, LIBRARY, PLAY, RunnerTest
+
+
+class TestBuilds(RunnerTest):
+
+    def test_example_project_with_the_tox_job(self) -> None:
+        folder = self.make_project({})
+        shutil.copytree(LIBRARY / 'examples/hello-tox', folder, dirs_exist_ok=True,
+                        ignore=shutil.ignore_patterns('.zuul-local', '.tox', '__pycache__'))
+        self.git(folder, 'add', '--all')
+        self.git(folder, 'commit', '-q', '-m', 'Example')
+        output = self.zuul_local('run', 'tox-py311', folder=folder)
+        self.assertRegex(output, r'Ran 2 tests')
+        self.assertRegex(output, r'SUCCESS   tox-py311')
+        self.assertIn('index.html', output)
+        self.assertIn('Ran 2 tests', self.published(folder, 'job-output.txt').read_text())
+        self.assertEqual('SUCCESS', self.facts(folder)['result'])
+        self.assertTrue(json.loads(self.published(folder, 'job-output.json').read_text()))
+        self.assertEqual('', self.git(folder, 'status', '--porcelain'), '.zuul-local shows up in git')
+
+    def test_uncommitted_work_is_tested_and_the_repository_left_alone(self) -> None:
+        folder = self.make_project()
+        self.write(folder, {
+            'playbooks/run.yaml': PLAY.replace('echo hello from the node',
+                                               "sh -c 'cd src/local/demo && git log --format=%s && cat new/file'"),
+            'new/file': 'brand new\n',
+        })
+        head = self.git(folder, 'rev-parse', 'HEAD')
+        status = self.git(folder, 'status', '--porcelain')
+        output = self.zuul_local('run', 'demo', folder=folder)
+        self.assertIn('brand new', output)
+        self.assertRegex(output, r'Uncommitted work\n.*First')
+        self.assertEqual((head, status), (self.git(folder, 'rev-parse', 'HEAD'), self.git(folder, 'status', '--porcelain')))
+
+    def test_output_streams_line_by_line(self) -> None:
+        folder = self.make_project({'.zuul.yaml': JOB, 'playbooks/run.yaml': PLAY.replace(
+            'echo hello from the node', "sh -c 'echo begin; sleep 6; echo end'")})
+        process = self.start('run', 'demo', folder=folder)
+        seen = self.read_until(process, '| begin')
+        self.assertNotIn('| end', seen)
+        self.assertIn('| end', self.finish(process, 0))
+
+    def test_three_nodes_see_each_other(self) -> None:
+        job = JOB.replace('    run:', '''\
+    nodeset:
+      nodes:
+        - name: one
+          label: debian-bookworm
+        - name: two
+          label: debian-bookworm
+        - name: three
+          label: debian-trixie
+      groups:
+        - name: pair
+          nodes: [one, two]
+    run:''')
+        play = '''\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Reach every node
+      ansible.builtin.command: >-
+        ssh -o StrictHostKeyChecking=no zuul@{{ hostvars[item].nodepool.private_ipv4 }} cat /etc/os-release
+      loop: [one, two, three]
+      register: reached
+    - name: The third one is Debian 13
+      ansible.builtin.assert:
+        that: "'trixie' in reached.results[2].stdout"
+- hosts: pair
+  gather_facts: false
+  tasks:
+    - name: Only the pair
+      ansible.builtin.command: echo in the pair
+'''
+        output = self.zuul_local('run', 'demo', folder=self.make_project({'.zuul.yaml': job, 'playbooks/run.yaml': play}))
+        self.assertRegex(output, r'two \| in the pair')
+        self.assertNotRegex(output, r'three \| in the pair')
+
+    def test_offline_node_has_no_way_out(self) -> None:
+        play = '''\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Show what can be reached
+      ansible.builtin.command: python3 -c '
+        import socket;
+        print(open("/proc/net/route").read().count("\\t00000000\\t"), "default routes");
+        print(socket.socket().connect_ex(("192.0.2.1", 53)), "connect");
+        print(len(socket.getaddrinfo("deb.debian.org", 80)), "addresses")'
+      register: result
+      failed_when: result.rc == 0
+'''
+        output = self.zuul_local('run', 'demo', '--offline', folder=self.make_project(
+            {'.zuul.yaml': JOB, 'playbooks/run.yaml': play}))
+        self.assertIn('debian-bookworm-offline', output)
+        self.assertRegex(output, r'\| 0 default routes|name resolution|Name or service')
+
+    def test_job_of_another_repository_with_a_parent_in_this_library(self) -> None:
+        other = self.make_project({
+            'zuul.d/jobs.yaml': '''\
+- job:
+    name: shared-tox
+    parent: tox-py311
+    vars:
+      tox_envlist: special
+    roles:
+      - zuul: example.org/team/shared
+''', 'roles/unused/tasks/main.yaml': '[]\n'}, name='shared')
+        folder = self.make_project({'tox.ini': '''\
+[testenv:special]
+skip_install = true
+commands = python -c 'print("special env ran")'
+'''}, name='consumer')
+        output = self.zuul_local('run', 'shared-tox', '--with', f'example.org/team/shared={other}', folder=folder)
+        self.assertIn('special env ran', output)
+
+    def test_variables_and_secrets_of_the_command_line(self) -> None:
+        job = JOB.replace('    run:', '    vars: {word: original}\n    secrets: [login]\n    run:') + '''\
+- secret:
+    name: login
+    data: {password: public, user: me}
+'''
+        play = '''\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Say the word
+      ansible.builtin.command: "echo word is {{ word }}, password has {{ login.password | length }} characters"
+    - name: Leak it
+      ansible.builtin.command: "echo {{ login.password }}"
+'''
+        folder = self.make_project({'.zuul.yaml': job, 'playbooks/run.yaml': play})
+        refusal = self.zuul_local('run', 'demo', folder=folder, code=2)
+        self.assertIn('--secret login=FILE', refusal)
+        (self.top / 'login.yaml').write_text('password: hunter22hunter22\nuser: me\n')
+        output = self.zuul_local('run', 'demo', '--var', 'word=mine', '--secret', f'login={self.top}/login.yaml', folder=folder)
+        self.assertIn('word is mine, password has 16 characters', output)
+        for text in (output, *(path.read_text(errors='replace') for path in self.published(folder).rglob('*')
+                               if path.is_file())):
+            self.assertNotIn('hunter22hunter22', text)
+
+    def test_job_without_nodes_runs_in_the_sandbox(self) -> None:
+        job = JOB.replace('    run:', '    nodeset: {nodes: []}\n    run:')
+        play = '''\
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Look around
+      ansible.builtin.command: sh -c 'ls /home /root; cat {{ zuul.executor.work_root }}/src/local/demo/.zuul.yaml; env'
+'''
+        folder = self.make_project({'.zuul.yaml': job, 'playbooks/run.yaml': play})
+        output = self.zuul_local('run', 'demo', folder=folder, env={'MY_TOKEN': 'do-not-hand-on'})
+        self.assertIn('name: demo', output)
+        self.assertNotIn('do-not-hand-on', output)
+
+    def test_results_as_json(self) -> None:
+        folder = self.make_project({'.zuul.yaml': JOB, 'playbooks/run.yaml': PLAY + '''\
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Return a result
+      zuul_return: {data: {answer: 42}}
+'''})
+        import subprocess
+        from tests.functional.support import ZUUL_LOCAL
+        done = subprocess.run([ZUUL_LOCAL, 'run', 'demo', '--json'], cwd=folder, capture_output=True, text=True, check=False)
+        result = json.loads(done.stdout)
+        self.assertEqual((0, 'SUCCESS', {'answer': 42}), (done.returncode, result['result'], result['data']))
