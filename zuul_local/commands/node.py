@@ -14,7 +14,7 @@ from zuul_local import errors
 from zuul_local.errors import UserError
 from zuul_local.nodes import container, image, owner
 from zuul_local.nodes.labels import Label, load_labels
-from zuul_local.nodes.podman import Podman, find_podman
+from zuul_local.nodes.podman import Podman, find_podman, rootless_prefix
 from zuul_local.nodes.site import discover, tell
 
 
@@ -36,20 +36,23 @@ def list_(args: argparse.Namespace) -> int:
     """Print the labels with their images, the nodes that are there, and with ``args.verbose`` the site."""
     podman, site = find_podman(), discover(os.environ)
     here = {name: entry for entry in image.images(podman) for name in entry['Names']}
-    labels = [{'name': label.name, 'kind': label.kind, 'pythons': list(label.pythons), 'default': label.default,
-               'offline': label.offline, 'image': (reference := image.reference(label)),
-               'megabytes': here[reference]['Size'] // 1_000_000 if reference in here else None}
-              for label in load_labels().values()]
+    labels: list[dict[str, Any]] = [{
+        'name': label.name, 'kind': label.kind, 'pythons': list(label.pythons), 'default': label.default,
+        'offline': label.offline, 'image': (reference := image.reference(label)),
+               'megabytes': here[reference]['Size'] // 1_000_000 if reference in here else None,
+    } for label in load_labels().values()]
     nodes = list(_nodes(podman))
     if args.json:
-        print(json.dumps({'labels': labels, 'nodes': nodes, **({'site': list(tell(site))} if args.verbose else {})}, indent=2))
+        found = {'labels': labels, 'nodes': nodes, **({'site': list(tell(site))} if args.verbose else {})}
+        print(json.dumps(found, indent=2))
         return errors.SUCCESS
     _table(('LABEL', 'PYTHON', 'KIND', 'IMAGE'), [
         (row['name'] + (' (default)' if row['default'] else ''), ' '.join(row['pythons']), row['kind'],
          'not made yet' if row['megabytes'] is None else f'{row["image"]}  {row["megabytes"]} MB') for row in labels])
     if nodes:
         print()
-        _table(('NODE', 'LABEL', 'ADDRESS', 'STATE'), [(row['name'], row['label'], row['address'], row['state']) for row in nodes])
+        _table(('NODE', 'LABEL', 'ADDRESS', 'STATE'), [
+            (row['name'], row['label'], row['address'], row['state']) for row in nodes])
     if args.verbose:
         print('\nNodes get from this machine:')
         print('\n'.join(f'  {line}' for line in tell(site)))
@@ -67,9 +70,8 @@ def shell(args: argparse.Namespace) -> int:
             f'zuul-local node shell NODE, with one of: {names}' if names else 'zuul-local run --keep JOB')
     node = found[0]
     words = args.command[1:] if args.command[:1] == ['--'] else args.command
-    argv = container.ssh_argv(container.kept_dir() / node['run'], node['address'], words)
-    if not words:
-        argv = (argv[0], '-t', *argv[1:])
+    ssh, *rest = container.ssh_argv(container.kept_dir() / node['run'], node['address'], words)
+    argv = (*rootless_prefix(), ssh, *(() if words else ('-t',)), *rest)
     sys.stdout.flush()
     os.execvp(argv[0], argv)
 
@@ -77,7 +79,7 @@ def shell(args: argparse.Namespace) -> int:
 def clean(args: argparse.Namespace) -> int:
     """Remove kept nodes, what dead runs left and images that no label has any more; with ``args.all`` every image."""
     podman = find_podman()
-    gone = {'runs': container.reap(podman), 'nodes': [], 'images': []}
+    gone: dict[str, list[str]] = {'runs': container.reap(podman), 'nodes': [], 'images': []}
     for node in _nodes(podman):
         if node['kept'] and not owner.alive(node['owner']):
             container.remove_run(podman, node['run'])
@@ -116,7 +118,8 @@ def _nodes(podman: Podman) -> list[dict[str, Any]]:
         kept = owner.KEEP in labels
         nodes.append({
             'name': labels[owner.NODE], 'container': entry['Name'].lstrip('/'), 'label': labels[owner.LABEL],
-            'run': labels[owner.RUN], 'owner': labels[owner.OWNER], 'address': addresses[0] if addresses else '', 'kept': kept,
+            'run': labels[owner.RUN], 'owner': labels[owner.OWNER],
+            'address': addresses[0] if addresses else '', 'kept': kept,
             'state': 'in use' if owner.alive(labels[owner.OWNER]) else 'kept' if kept else 'left by a dead run'})
     return nodes
 

@@ -137,7 +137,7 @@ class Nodes:
         return took
 
     def watch(self, on_death: Callable[[str], None]) -> None:
-        """Call *on_death* with the name of each node that dies before :meth:`stop`, at once, from a thread of its own."""
+        """Call *on_death* with the name of each node that dies before :meth:`stop`, at once, from another thread."""
         handles = {}
         for node in self.addresses.values():
             try:
@@ -178,10 +178,11 @@ class Nodes:
 
     def detach(self) -> list[str]:
         """Return, for people, how to reach and how to remove each node that is kept."""
-        return [f'zuul-local node shell {node.container}' for node in self.addresses.values()] + ['zuul-local node clean']
+        enter = (f'zuul-local node shell {node.container}' for node in self.addresses.values())
+        return [*enter, 'zuul-local node clean']
 
     def _make_keys(self) -> None:
-        """Make the key that opens the nodes and the one that they show: known before they boot, it cannot be another's."""
+        """Make the key that opens the nodes, and the one they show: known before they boot, it cannot be another's."""
         for name in ('id', 'host'):
             if not (self.folder / name).exists():
                 process.run(('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', f'zuul-local {self.run_id}', '-f',
@@ -202,7 +203,8 @@ class Nodes:
         for number in ((first + step) % SUBNETS for step in range(SUBNETS)):
             # netavark gives an internal bridge its address only when a gateway is named
             try:
-                self.podman.run(*words, '--internal', '--subnet', f'10.90.{number}.0/24', '--gateway', f'10.90.{number}.1', name)
+                self.podman.run(
+                    *words, '--internal', '--subnet', f'10.90.{number}.0/24', '--gateway', f'10.90.{number}.1', name)
                 return
             except process.ProcessError as error:
                 if 'subnet' not in error.stderr:
@@ -219,7 +221,8 @@ class Nodes:
         self.podman.run('start', container)
 
     def _last_words(self, node: Node) -> str:
-        for words in (('exec', node.container, 'journalctl', '--no-pager', '-q', '-n', '20'), ('logs', '--tail', '20', node.container)):
+        journal = ('exec', node.container, 'journalctl', '--no-pager', '-q', '-n', '20')
+        for words in (journal, ('logs', '--tail', '20', node.container)):
             with contextlib.suppress(process.ProcessError):
                 if said := self.podman.run(*words, timeout=10):
                     return said
@@ -232,7 +235,8 @@ def create_argv(
     """Return podman's words that create a node; *max_seconds* 0 is no limit."""
     timeout = ('--timeout', str(max_seconds)) if max_seconds else ()
     return ('create', '--rm', '--name', container, *marks, '--hostname', host, '--network', network, *timeout, *ulimits,
-            '--cap-add', 'NET_RAW', '--sysctl', f'net.ipv4.ping_group_range=0 {GROUPS}', '--systemd=always', image, '/sbin/init')
+            '--cap-add', 'NET_RAW', '--sysctl', f'net.ipv4.ping_group_range=0 {GROUPS}', '--systemd=always', image,
+            '/sbin/init')
 
 
 def payload(keys: Mapping[str, bytes], files: Sequence[File]) -> bytes:
@@ -270,10 +274,10 @@ def network_name(run_id: str, offline: bool) -> str:
 
 def ssh_argv(folder: Path, address: str, command: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the words that run *command* as zuul at *address*; keys and known_hosts lie in *folder*."""
-    options = ('BatchMode=yes', 'StrictHostKeyChecking=yes', f'UserKnownHostsFile={folder}/known_hosts', 'IdentitiesOnly=yes',
-               'ConnectTimeout=5', 'LogLevel=ERROR')
-    return ('ssh', '-F', '/dev/null', '-i', str(folder / 'id'), *(word for option in options for word in ('-o', option)),
-            f'{USER}@{address}', *command)
+    options = ('BatchMode=yes', 'StrictHostKeyChecking=yes', f'UserKnownHostsFile={folder}/known_hosts',
+               'IdentitiesOnly=yes', 'ConnectTimeout=5', 'LogLevel=ERROR')
+    words = (word for option in options for word in ('-o', option))
+    return ('ssh', '-F', '/dev/null', '-i', str(folder / 'id'), *words, f'{USER}@{address}', *command)
 
 
 def greets(node: Node) -> bool:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from zuul_local import process
 from zuul_local.errors import UserError
@@ -80,7 +81,7 @@ def exists(podman: Podman, image: str) -> bool:
     return process.run(podman.argv('image', 'exists', image), env=podman.environ(), check=False).returncode == 0
 
 
-def images(podman: Podman) -> list[dict[str, object]]:
+def images(podman: Podman) -> list[dict[str, Any]]:
     """Return every image of ours as podman describes it."""
     found = json.loads(podman.run('images', '--format', 'json') or '[]')
     return [entry for entry in found if any(name.startswith(REPOSITORY + '/') for name in entry.get('Names') or ())]
@@ -117,9 +118,10 @@ def build_argv(podman: Podman, label: Label, base: str, image: str, folder: str,
     The site is bound, never an argument: arguments stay in the history of an image.
     """
     return podman.argv(
-        'build', '--quiet', '--isolation', 'chroot', '--network', 'host', '--layers=false', '--force-rm', *podman.ulimits,
-        '--volume', f'{site_folder}:{SITE}:ro', '--build-arg', f'BASE={base}', '--build-arg', f'NODE_LABEL={label.image}',
-        '--build-arg', f'NODE_DIGEST={image.rpartition("-")[2]}', '--tag', image, folder)
+        'build', '--quiet', '--isolation', 'chroot', '--network', 'host', '--layers=false', '--force-rm',
+        *podman.ulimits, '--volume', f'{site_folder}:{SITE}:ro', '--build-arg', f'BASE={base}',
+        '--build-arg', f'NODE_LABEL={label.image}', '--build-arg', f'NODE_DIGEST={image.rpartition("-")[2]}',
+        '--tag', image, folder)
 
 
 def site_files(site: Site) -> dict[str, str]:
@@ -154,7 +156,7 @@ def _ensure_base(podman: Podman, label: Label, site: Site, report: Report) -> st
     with _ticking(report, f'image {label.image}: bare Debian {label.suite} (about 30 s)'), _scratch() as scratch:
         tar, kept = scratch / 'base.tar', scratch / 'debian.sources'
         kept.write_text(sources(label.suite, Site()))
-        environ = {**os.environ, **{name: value for name, value in site.environment(site.bundle_path).items()}, 'TMPDIR': str(scratch)}
+        environ = {**os.environ, **site.environment(site.bundle_path), 'TMPDIR': str(scratch)}
         process.run(base_argv(label.suite, site, str(tar), str(kept)), env=environ, timeout=1800)
         podman.run('import', '--quiet', str(tar), base, timeout=600)
     return base

@@ -41,9 +41,9 @@ class Keeper:
         read, write = os.pipe()
         try:
             child = subprocess.Popen(
-                [sys.executable, '-S', '-E', os.path.abspath(__file__), run_id, json.dumps(list(podman_argv)), str(folder),
-                 str(os.getpid())], stdin=read, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd='/',
-                start_new_session=True)
+                [sys.executable, '-S', '-E', os.path.abspath(__file__), run_id, json.dumps(list(podman_argv)),
+                 str(folder), str(os.getpid())],
+                stdin=read, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd='/', start_new_session=True)
         finally:
             os.close(read)
         return cls(child, write)

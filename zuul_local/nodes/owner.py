@@ -19,7 +19,7 @@ def me() -> str:
 
 
 def of(pid: int) -> str:
-    """Return '<pid>:<start time>' of process *pid*, in the kernel's ticks since boot; the time is empty when it is gone."""
+    """Return '<pid>:<start time>' of process *pid*, in ticks since boot; the time is empty when it is gone."""
     try:
         after_name = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
     except OSError:

@@ -54,7 +54,8 @@ class Podman:
 
         :raises ProcessError: as :func:`zuul_local.process.run`.
         """
-        return process.run(self.argv(*words), stdin=stdin, env=self.environ(), timeout=timeout, check=check).stdout.strip()
+        done = process.run(self.argv(*words), stdin=stdin, env=self.environ(), timeout=timeout, check=check)
+        return done.stdout.strip()
 
     def remove_image(self, name: str) -> bool:
         """Remove the image *name* unless something uses it; return whether it is gone."""
@@ -78,7 +79,7 @@ def find_podman() -> Podman:
 
 def probe(root: Path = Path('/'), environ: Mapping[str, str] = os.environ) -> list[str]:
     """Return what is missing to run nodes as this user, in words; empty when nothing is."""
-    missing = [f'{name} is not installed (package {package})' for name, package in PROGRAMS.items() if not _program(name)]
+    missing = _not_installed(PROGRAMS)
     if not any(map(shutil.which, RUNTIMES)):
         missing.append('no container runtime is installed (package runc)')
     if os.geteuid() != 0:
@@ -98,15 +99,14 @@ def probe_rootless(root: Path, environ: Mapping[str, str], uid: int, user: str) 
         missing.append(f'user {user} may not read and write /dev/net/tun')
     runtime_dir = environ.get('XDG_RUNTIME_DIR', '')
     if not runtime_dir or not os.access(runtime_dir, os.W_OK):
-        missing.append('there is no user session (XDG_RUNTIME_DIR names no folder that can be written; log in, do not use su)')
+        missing.append('there is no user session (XDG_RUNTIME_DIR names no folder that can be written; log in,'
+                       ' do not use su)')
     for name in ('subuid', 'subgid'):
         file = root / 'etc' / name
         lines = file.read_text().splitlines() if file.exists() else []
         if not any(line.split(':')[0] in (user, str(uid)) for line in lines):
             missing.append(f'/etc/{name} has no range for user {user}')
-    missing += [f'{name} is not installed (package {package})' for name, package in ROOTLESS_PROGRAMS.items()
-                if not _program(name)]
-    return missing
+    return missing + _not_installed(ROOTLESS_PROGRAMS)
 
 
 def rootless() -> bool:
@@ -171,9 +171,10 @@ def ulimit_words(values: Iterable[tuple[str, int]]) -> tuple[str, ...]:
     return tuple(word for name, value in values for word in ('--ulimit', f'{name}={value}:{value}'))
 
 
-def _program(name: str) -> str | None:
+def _not_installed(programs: Mapping[str, str]) -> list[str]:
     places = os.pathsep.join((os.environ.get('PATH', os.defpath), *HELPERS, '/sbin'))
-    return shutil.which(name, path=places)
+    return [f'{name} is not installed (package {package})' for name, package in programs.items()
+            if not shutil.which(name, path=places)]
 
 
 def _needs_root(missing: Iterable[str]) -> bool:

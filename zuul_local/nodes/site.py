@@ -22,6 +22,13 @@ DEBIAN_SECURITY = 'http://deb.debian.org/debian-security'
 KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 BUNDLE_VARIABLES = ('SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'PIP_CERT', 'CURL_CA_BUNDLE')
 PROXY_VARIABLES = ('http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy', 'no_proxy')
+PIP_VARIABLES = {
+    'index-url': ('PIP_INDEX_URL',), 'extra-index-url': ('PIP_EXTRA_INDEX_URL',), 'trusted-host': ('PIP_TRUSTED_HOST',),
+    'timeout': ('PIP_DEFAULT_TIMEOUT', 'PIP_TIMEOUT'),
+}
+UV_VARIABLES = {
+    'index-url': ('UV_DEFAULT_INDEX', 'UV_INDEX_URL'), 'extra-index-url': ('UV_INDEX', 'UV_EXTRA_INDEX_URL'),
+}
 LOOPBACK = re.compile(r'^(localhost|127\.|\[?::1)')
 
 File = tuple[str, bytes, int]
@@ -76,8 +83,7 @@ class Site:
         options = dict(self.pip)
         if self.bundle:
             options['cert'] = cert
-        lines = [f'{name} =' + ''.join(f'\n    {word}' for word in value.split()) if ' ' in value else f'{name} = {value}'
-                 for name, value in options.items()]
+        lines = [f'{name} = ' + '\n    '.join(value.split()) for name, value in options.items()]
         return '\n'.join(('[global]', *lines, '')) if lines else ''
 
     def uv_toml(self) -> str:
@@ -103,10 +109,10 @@ class Site:
 
     def warnings(self) -> list[str]:
         """Return what cannot work on a node, in words."""
-        urls = [(name, value) for name, value in (*self.proxies, *self.apt_proxies, *self.pip) if name != 'no_proxy']
-        return [f'{name} {masked(value)} lies on the loopback address of this machine: nodes cannot reach it'
-                for name, value in urls
-                if any(LOOPBACK.match(urllib.parse.urlsplit(word).hostname or '') for word in value.split() if '//' in word)]
+        urls = [(name, word) for name, value in (*self.proxies, *self.apt_proxies, *self.pip) for word in value.split()
+                if '//' in word]
+        return [f'{name} {masked(url)} lies on the loopback address of this machine: nodes cannot reach it'
+                for name, url in urls if LOOPBACK.match(urllib.parse.urlsplit(url).hostname or '')]
 
     def lines(self) -> list[str]:
         """Return the site in words for people, without its credentials."""
@@ -141,42 +147,48 @@ def masked(text: str) -> str:
 
 def sources(suite: str, site: Site) -> str:
     """Return apt's sources of *suite*, at the mirrors of *site*."""
-    return '\n'.join(
-        f'Types: deb\nURIs: {uri}\nSuites: {suites}\nComponents: main\nSigned-By: {KEYRING}\n' for uri, suites in
-        ((site.apt_mirror or DEBIAN, f'{suite} {suite}-updates'), (site.apt_security or DEBIAN_SECURITY, f'{suite}-security')))
+    archives = ((site.apt_mirror or DEBIAN, f'{suite} {suite}-updates'),
+                (site.apt_security or DEBIAN_SECURITY, f'{suite}-security'))
+    return '\n'.join(f'Types: deb\nURIs: {uri}\nSuites: {suites}\nComponents: main\nSigned-By: {KEYRING}\n'
+                     for uri, suites in archives)
 
 
 def pip_options(environ: Mapping[str, str], root: Path) -> dict[str, str]:
-    """Return what pip's files and variables, and uv's variables, say about indexes; later ones win as pip has it.
+    """Return what pip's files and variables, else uv's variables, say about indexes; later ones win as pip has it.
 
     Folders of packages (find-links) are this machine's own and are left out.
     """
-    wanted = ('index-url', 'extra-index-url', 'trusted-host', 'timeout')
-    home = environ.get('HOME', '')
-    config = environ.get('XDG_CONFIG_HOME') or f'{home}/.config'
-    places = ['/etc/xdg/pip/pip.conf', '/etc/pip.conf', *([f'{home}/.pip/pip.conf', f'{config}/pip/pip.conf'] if home else [])]
-    chosen = environ.get('PIP_CONFIG_FILE')
     found: dict[str, str] = {}
-    for place in (*places, chosen) if chosen != '/dev/null' else ():
-        if not place:
-            continue
+    for path in _pip_files(environ, root):
         parser = configparser.RawConfigParser()
         try:
-            parser.read(root / place.lstrip('/'))
+            parser.read(path)
         except (configparser.Error, UnicodeDecodeError):
-            continue
+            continue            # pip itself tells the user, in better words
         for section in ('global', 'install', 'download'):
             if parser.has_section(section):
-                found |= {name: value for name in wanted if (value := parser.get(section, name, fallback='').strip())}
-    found |= {name: value for name in wanted if (value := environ.get('PIP_' + name.upper().replace('-', '_'), '').strip())
-              and name != 'timeout'}
-    if timeout := environ.get('PIP_DEFAULT_TIMEOUT') or environ.get('PIP_TIMEOUT'):
-        found['timeout'] = timeout
-    for name, variables in (('index-url', ('UV_DEFAULT_INDEX', 'UV_INDEX_URL')), ('extra-index-url', ('UV_INDEX', 'UV_EXTRA_INDEX_URL'))):
-        value = next((environ[variable] for variable in variables if environ.get(variable)), '')
-        if value and name not in found:
-            found[name] = ' '.join(word.rsplit('=', 1)[-1] if re.match(r'^[\w.-]+=\w+:', word) else word for word in value.split())
-    return {name: ' '.join(value.split()) for name, value in found.items()}
+                found |= {name: parser.get(section, name, fallback='') or found.get(name, '') for name in PIP_VARIABLES}
+    for name, variables in PIP_VARIABLES.items():
+        found[name] = _first(environ, variables) or found.get(name, '')
+    for name, variables in UV_VARIABLES.items():
+        # uv lets an index be written as name=URL
+        found[name] = found[name] or re.sub(r'(^|\s)[\w.-]+=(?=\w+://)', r'\1', _first(environ, variables))
+    return {name: ' '.join(value.split()) for name, value in found.items() if value.strip()}
+
+
+def _pip_files(environ: Mapping[str, str], root: Path) -> list[Path]:
+    """Return pip's configuration files in the order in which it reads them."""
+    chosen = environ.get('PIP_CONFIG_FILE', '')
+    if chosen == '/dev/null':
+        return []
+    home = environ.get('HOME', '')
+    config = environ.get('XDG_CONFIG_HOME') or f'{home}/.config'
+    own = [f'{home}/.pip/pip.conf', f'{config}/pip/pip.conf'] if home else []
+    return [root / name.lstrip('/') for name in ('/etc/xdg/pip/pip.conf', '/etc/pip.conf', *own, chosen) if name]
+
+
+def _first(environ: Mapping[str, str], names: Iterable[str]) -> str:
+    return next((environ[name] for name in names if environ.get(name)), '')
 
 
 def apt_mirrors(root: Path) -> tuple[str, str]:
@@ -207,9 +219,11 @@ def _apt_entries(root: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(folder.glob('sources.list.d/*.sources')):
         text = re.sub(r'^#.*\n?', '', _read(path), flags=re.M)
         for stanza in re.split(r'\n\s*\n', text):
-            fields = {key.lower(): value.split() for key, value in re.findall(r'^([\w-]+):((?:.*)(?:\n[ \t].*)*)', stanza, re.M)}
-            if 'deb' in fields.get('types', []) and fields.get('enabled') != ['no'] and 'main' in fields.get('components', []):
-                yield from ((uri, suite) for uri in fields.get('uris', []) for suite in fields.get('suites', []))
+            found = re.findall(r'^([\w-]+):((?:.*)(?:\n[ \t].*)*)', stanza, re.M)
+            fields = dict.fromkeys(('types', 'uris', 'suites', 'components', 'enabled'), ['']) | {
+                key.lower(): value.split() for key, value in found}
+            if 'deb' in fields['types'] and 'main' in fields['components'] and fields['enabled'] != ['no']:
+                yield from ((uri, suite) for uri in fields['uris'] for suite in fields['suites'])
 
 
 def apt_proxies(root: Path) -> tuple[tuple[str, str], ...]:
@@ -245,7 +259,7 @@ def _authorities(environ: Mapping[str, str], root: Path) -> tuple[str, bytes, tu
     folder = root / ANCHORS.lstrip('/')
     anchors = tuple((path.relative_to(folder).as_posix().replace('/', '-'), path.read_bytes())
                     for path in sorted(folder.rglob('*.crt')) if path.is_file())
-    named = next((environ[name] for name in BUNDLE_VARIABLES if environ.get(name)), '')
+    named = _first(environ, BUNDLE_VARIABLES)
     if not named and not anchors:
         return '', b'', ()
     path = named or BUNDLE
