@@ -3,7 +3,7 @@
 """Ask bindep which packages a project lacks on this node."""
 from __future__ import annotations
 
-DOCUMENTATION = r'''
+DOCUMENTATION = r"""
 module: bindep_packages
 short_description: Ask bindep which packages a project lacks
 description:
@@ -19,26 +19,26 @@ options:
 attributes:
   check_mode: {support: full}
 author: [zuul-stdlib]
-'''
-EXAMPLES = r'''
+"""
+EXAMPLES = r"""
 - name: Ask what is missing
   bindep_packages:
     directory: src/example.org/project
     profiles: compile test
   register: wanted
-'''
-RETURN = r'''
+"""
+RETURN = r"""
 file: {description: The list that was read; empty when the project has none., type: str, returned: success}
 command: {description: The bindep that read it., type: str, returned: success}
 needs_bindep: {description: There is a list but no bindep on the node., type: bool, returned: success}
 missing: {description: Names of the packages that are not installed., type: list, elements: str, returned: success}
-'''
+"""
 
 import os
 import re
 import shlex
 import shutil
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, List, Tuple
 
 LISTS = ('bindep.txt', 'other-requirements.txt')
 PLACES = ('/usr/bindep-env/bin/bindep',)
@@ -68,7 +68,7 @@ def find_list(directory: str, file: str, fallback: str, is_file: Callable[[str],
     return fallback
 
 
-def find_command(command: str, which: Callable[[str], Optional[str]] = shutil.which) -> str:
+def find_command(command: str, which: Callable[[str], str | None] = shutil.which) -> str:
     """The bindep to call; empty where the node has none. One that was asked for must exist. Raises Refused."""
     if command:
         found = which(os.path.expanduser(command))
@@ -76,14 +76,14 @@ def find_command(command: str, which: Callable[[str], Optional[str]] = shutil.wh
             raise Refused(f"bindep_command is '{command}': there is no such program on the node. "
                           'Name one that exists, or leave it unset to have one provided.')
         return found
-    for place in ('bindep',) + PLACES:
+    for place in ('bindep', *PLACES):
         found = which(place)
         if found:
             return found
     return ''
 
 
-def profiles_of(text: str) -> List[str]:
+def profiles_of(text: str) -> list[str]:
     """Split the profiles. Raises Refused for one that bindep would take for an option."""
     try:
         profiles = shlex.split(text)
@@ -95,7 +95,7 @@ def profiles_of(text: str) -> List[str]:
     return profiles
 
 
-def read_answer(code: int, out: str) -> Optional[List[str]]:
+def read_answer(code: int, out: str) -> list[str] | None:
     """The packages that ``bindep --brief`` named; None where its answer is something else than a list of packages."""
     lines = [line.strip() for line in out.splitlines() if line.strip()]
     if code == 0:
@@ -105,11 +105,11 @@ def read_answer(code: int, out: str) -> Optional[List[str]]:
     return None
 
 
-def ask(params: Dict[str, Any], run: Run) -> Dict[str, Any]:
+def ask(params: dict[str, Any], run: Run) -> dict[str, Any]:
     """Return the task's result. Raises Refused with bindep's own words."""
     profiles = profiles_of(params['profiles'])
     file = find_list(params['directory'], params['file'], params['fallback'])
-    result: Dict[str, Any] = {'changed': False, 'file': file, 'command': '', 'needs_bindep': False, 'missing': []}
+    result: dict[str, Any] = {'changed': False, 'file': file, 'command': '', 'needs_bindep': False, 'missing': []}
     # a command that was asked for is checked also where it would not be needed
     command = find_command(params['command']) if params['command'] or file else ''
     result['command'] = command
@@ -118,10 +118,10 @@ def ask(params: Dict[str, Any], run: Run) -> Dict[str, Any]:
     if not command:
         result['needs_bindep'] = True
         return result
-    code, out, err = run([command, '--brief', '--file', file] + profiles)
+    code, out, err = run([command, '--brief', '--file', file, *profiles])
     missing = read_answer(code, out)
     if missing is None or (missing and params['must_be_satisfied']):
-        code, out, err = run([command, '--file', file] + profiles)
+        code, out, err = run([command, '--file', file, *profiles])
         said = '\n'.join(text.strip() for text in (out, err) if text.strip())
         head = 'is not satisfied' if missing or code == 1 else 'cannot be read'
         raise Refused(f'{file} {head}; bindep says:\n{said or "nothing, exit code " + str(code)}')
@@ -142,8 +142,8 @@ def main() -> None:
         },
         supports_check_mode=True)
 
-    def run(argv: List[str]) -> Tuple[int, str, str]:
-        return module.run_command(['timeout', '--kill-after=5', '120', 'env', 'LC_ALL=C.UTF-8'] + argv)
+    def run(argv: list[str]) -> tuple[int, str, str]:
+        return module.run_command(['timeout', '--kill-after=5', '120', 'env', 'LC_ALL=C.UTF-8', *argv])
     try:
         module.exit_json(**ask(module.params, run))
     except Refused as error:

@@ -3,7 +3,7 @@
 """Say which distribution packages the node's Python lacks for pip, virtual environments and Ansible's pip module."""
 from __future__ import annotations
 
-DOCUMENTATION = r'''
+DOCUMENTATION = r"""
 module: ensure_pip_missing
 short_description: Say which distribution packages pip and venv need
 description:
@@ -17,34 +17,34 @@ options:
 attributes:
   check_mode: {support: full}
 author: [zuul-stdlib]
-'''
-EXAMPLES = r'''
+"""
+EXAMPLES = r"""
 - name: Ask what the node's Python lacks
   ensure_pip_missing:
     family: "{{ ansible_facts.os_family }}"
   register: wanted
-'''
-RETURN = r'''
+"""
+RETURN = r"""
 missing: {description: What Python lacks., type: list, elements: str, returned: success}
 packages: {description: Packages that bring it., type: list, elements: str, returned: success}
-'''
+"""
 
 import json
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, List, Tuple
 
 #: OS family -> what may be missing -> the package that brings it
 PACKAGES = {
     'Debian': {'pip': 'python3-pip', 'venv': 'python3-venv', 'ensurepip': 'python3-venv',
                'packaging or setuptools': 'python3-packaging'},
 }
-_ASK = '''
+_ASK = """
 import importlib.util, json
 def has(name):
     return importlib.util.find_spec(name) is not None
 wanted = {'pip': has('pip'), 'venv': has('venv'), 'ensurepip': has('ensurepip'),
           'packaging or setuptools': has('packaging') or has('setuptools')}
 print(json.dumps([name for name in wanted if not wanted[name]]))
-'''
+"""
 Run = Callable[[List[str]], Tuple[int, str, str]]
 
 
@@ -52,18 +52,19 @@ class Refused(Exception):
     """The request cannot be met; the text is for people."""
 
 
-def problems(params: Dict[str, Any]) -> List[str]:
+def problems(params: dict[str, Any]) -> list[str]:
     """What is wrong with the parameters."""
     found = []
     if params['from_upstream']:
-        found.append("ensure_pip_from_upstream is true: a system's Python is written to by its distribution only (PEP 668). "
-                     'Leave it unset, and install into a virtual environment, which has its own pip.')
+        found.append("ensure_pip_from_upstream is true: a system's Python is written to by its distribution only "
+                     '(PEP 668). Leave it unset, and install into a virtual environment, which has its own pip.')
     if params['with_python2']:
-        found.append('ensure_pip_from_packages_with_python2 is true: pip is provided for Python 3 only. Leave it unset.')
+        found.append('ensure_pip_from_packages_with_python2 is true: pip is provided for Python 3 only. '
+                     'Leave it unset.')
     return found
 
 
-def decide(missing: List[str], params: Dict[str, Any]) -> List[str]:
+def decide(missing: list[str], params: dict[str, Any]) -> list[str]:
     """The packages that bring what is missing. Raises Refused where they are not known or not wanted."""
     if not missing:
         return []
@@ -78,7 +79,7 @@ def decide(missing: List[str], params: Dict[str, Any]) -> List[str]:
     return sorted({known[name] for name in missing})
 
 
-def ask(params: Dict[str, Any], run: Run) -> Dict[str, Any]:
+def ask(params: dict[str, Any], run: Run) -> dict[str, Any]:
     """Return the task's result. Raises Refused."""
     found = problems(params)
     if found:
@@ -102,8 +103,8 @@ def main() -> None:
         },
         supports_check_mode=True)
 
-    def run(argv: List[str]) -> Tuple[int, str, str]:
-        return module.run_command(['timeout', '--kill-after=5', '60'] + argv)
+    def run(argv: list[str]) -> tuple[int, str, str]:
+        return module.run_command(['timeout', '--kill-after=5', '60', *argv])
     try:
         module.exit_json(**ask(module.params, run))
     except Refused as error:

@@ -3,7 +3,7 @@
 """Find or install a Python command-line tool: image first, then the node's wheel cache, then the index."""
 from __future__ import annotations
 
-DOCUMENTATION = r'''
+DOCUMENTATION = r"""
 module: ensure_python_command
 short_description: Find or install a Python command-line tool
 description:
@@ -29,18 +29,18 @@ options:
 attributes:
   check_mode: {support: full}
 author: [zuul-stdlib]
-'''
-EXAMPLES = r'''
+"""
+EXAMPLES = r"""
 - name: Have a tox older than 4.20
   ensure_python_command:
     name: tox
     version: <4.20
     venv_path: /home/zuul/.local/tox
-'''
-RETURN = r'''
+"""
+RETURN = r"""
 executable: {description: Absolute path of the command., type: str, returned: success}
 report: {description: What was found or done, and why other places were passed over., type: dict, returned: success}
-'''
+"""
 
 import fcntl
 import glob
@@ -52,7 +52,7 @@ import sys
 import time
 from contextlib import contextmanager
 from hashlib import sha256 as hash_of
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Iterator, NamedTuple, Tuple
 
 from ansible.module_utils import ensure_python_command_index as package_index
 from ansible.module_utils import ensure_python_command_lock as locks
@@ -84,7 +84,7 @@ class Request(NamedTuple):
     version: str
     existing: str
     venv_path: str
-    sources: Tuple[str, ...]
+    sources: tuple[str, ...]
     require_hashes: bool
     wheel_cache: str
     timeout: int
@@ -93,14 +93,14 @@ class Request(NamedTuple):
 class Plan(NamedTuple):
     """What would be installed: *lines* for pip, the *pins* they come from (none when unlocked) and their *digest*."""
 
-    lines: Tuple[str, ...]
-    pins: Tuple[locks.Pin, ...]
+    lines: tuple[str, ...]
+    pins: tuple[locks.Pin, ...]
     version: str
     locked: bool
     digest: str
 
 
-def problems(params: Dict[str, Any]) -> List[str]:
+def problems(params: dict[str, Any]) -> list[str]:
     """All that is wrong with the parameters; each says value, rule and remedy."""
     called = params.get('reported_as') or {}
     found = []
@@ -127,13 +127,13 @@ def problems(params: Dict[str, Any]) -> List[str]:
     return found
 
 
-def refusal(role: str, found: List[str]) -> str:
+def refusal(role: str, found: list[str]) -> str:
     """One message for all blockers."""
     count = '1 problem' if len(found) == 1 else f'{len(found)} problems'
     return '\n'.join([f'{role}: cannot continue, {count}:'] + [f'  - {problem}' for problem in found])
 
 
-def plan(request: Request, lock: str, environment: Dict[str, str], python: str) -> Plan:
+def plan(request: Request, lock: str, environment: dict[str, str], python: str) -> Plan:
     """Decide what would go into the environment for *python*. Raises Refused for a lock that cannot be read."""
     try:
         pins = locks.needed(locks.read(lock), request.package, environment)
@@ -143,7 +143,7 @@ def plan(request: Request, lock: str, environment: Dict[str, str], python: str) 
     locked = own is not None and pep440.satisfies(own.version, request.version)
     chosen = tuple(pins or ()) if locked else ()
     lines = tuple(pin.line() for pin in chosen) or (request.package + request.version,)
-    digest = hash_of('\0'.join((request.name, request.package, python) + lines).encode()).hexdigest()[:16]
+    digest = hash_of('\0'.join((request.name, request.package, python, *lines)).encode()).hexdigest()[:16]
     return Plan(lines, chosen, own.version if own and locked else '', locked, digest)
 
 
@@ -153,9 +153,9 @@ def home_of(venv_path: str, digest: str) -> str:
     return os.path.join(parent, f'.{name}-{digest}')
 
 
-def candidates(request: Request, which: Callable[[str], Optional[str]]) -> List[str]:
+def candidates(request: Request, which: Callable[[str], str | None]) -> list[str]:
     """Paths where the image may have the command, best first, without repetition."""
-    paths: List[str] = []
+    paths: list[str] = []
     for wish in (request.existing, request.name):
         # an empty wish, or a bare name that PATH does not have, is no path
         path = wish if os.path.isabs(wish) else (which(wish) if wish else None)
@@ -165,7 +165,7 @@ def candidates(request: Request, which: Callable[[str], Optional[str]]) -> List[
     return list(dict.fromkeys(path for path in paths if path))
 
 
-def interpreter_of(command: str) -> Optional[str]:
+def interpreter_of(command: str) -> str | None:
     """The Python that runs *command*: its environment's, else the one its first line names; None for other programs."""
     folder = os.path.dirname(os.path.realpath(command))
     if os.path.exists(os.path.join(folder, os.pardir, 'pyvenv.cfg')):
@@ -203,12 +203,12 @@ def installed_version(command: str, package: str, run: Run) -> str:
 def bounded(run: Run) -> Run:
     """Give *run* (``AnsibleModule.run_command``) a time limit in seconds, a plain locale and an environment of its own.
 
-    What a person has set for pip in general (target, user, prefix, hash rules) must not decide where a tool of ours goes.
+    What a person has set for pip in general (target, user, prefix) must not decide where a tool of ours goes.
     """
     without = ('PYTHONPATH', 'PYTHONHOME', 'PIP_TARGET', 'PIP_PREFIX', 'PIP_ROOT', 'PIP_REQUIREMENT', 'PIP_CONSTRAINT',
                'PIP_REQUIRE_VIRTUALENV', 'PIP_BREAK_SYSTEM_PACKAGES', 'PIP_PYTHON', 'VIRTUAL_ENV')
 
-    def limited(argv: List[str], timeout: int) -> Tuple[int, str, str]:
+    def limited(argv: list[str], timeout: int) -> tuple[int, str, str]:
         head = ['env'] + [f'--unset={name}' for name in without] + ['LC_ALL=C.UTF-8', 'PIP_USER=0']
         timer = ['timeout', '--kill-after=5', str(timeout)]
         code, out, err = run(timer + head + list(argv), handle_exceptions=True)
@@ -216,7 +216,7 @@ def bounded(run: Run) -> Run:
     return limited
 
 
-def find_in_image(request: Request, own: str, passed: List[Dict[str, str]], run: Run) -> Optional[Tuple[str, str]]:
+def find_in_image(request: Request, own: str, passed: list[dict[str, str]], run: Run) -> tuple[str, str] | None:
     """The first copy that satisfies the request, as (path, version); the others are told in *passed*."""
     for path in candidates(request, shutil.which):
         if not os.path.lexists(path) or (os.path.realpath(path).startswith(own + '-') and path != request.existing):
@@ -232,7 +232,7 @@ def find_in_image(request: Request, own: str, passed: List[Dict[str, str]], run:
     return None
 
 
-def read_mark(folder: str) -> Optional[Dict[str, Any]]:
+def read_mark(folder: str) -> dict[str, Any] | None:
     """What was recorded when *folder* was completed; None where it never was."""
     try:
         with open(os.path.join(folder, MARK), encoding='utf-8') as stream:
@@ -242,7 +242,7 @@ def read_mark(folder: str) -> Optional[Dict[str, Any]]:
         return None
 
 
-def write_json(path: str, data: Dict[str, Any]) -> None:
+def write_json(path: str, data: dict[str, Any]) -> None:
     """Write *data* so that a reader sees all of it or nothing."""
     temporary = f'{path}.{os.getpid()}'
     with open(temporary, 'w', encoding='utf-8') as stream:
@@ -283,7 +283,7 @@ def alone(venv_path: str, seconds: int) -> Iterator[None]:
         yield
 
 
-def find_pip(request: Request, pins: List[locks.Pin]) -> Optional[str]:
+def find_pip(request: Request, pins: list[locks.Pin]) -> str | None:
     """A pip wheel on the node: one of the lock from the cache, else the one Python came with."""
     if 'cache' in request.sources and os.path.isdir(request.wheel_cache):
         for pin in pins:
@@ -293,7 +293,7 @@ def find_pip(request: Request, pins: List[locks.Pin]) -> Optional[str]:
                     return path
     folders = ['/usr/share/python-wheels']
     try:
-        import ensurepip   # absent where the distribution splits Python
+        import ensurepip  # absent where the distribution splits Python
         folders.append(os.path.join(os.path.dirname(ensurepip.__file__), '_bundled'))
     except ImportError:
         pass
@@ -304,7 +304,7 @@ def find_pip(request: Request, pins: List[locks.Pin]) -> Optional[str]:
     return None
 
 
-def pip_argv(python: str, pip: str, requirements: str, plan: Plan, wheel_cache: str) -> List[str]:
+def pip_argv(python: str, pip: str, requirements: str, plan: Plan, wheel_cache: str) -> list[str]:
     """The call of pip out of its own wheel; *wheel_cache* is empty for the index."""
     argv = [python, os.path.join(pip, 'pip'), 'install', '--disable-pip-version-check', '--no-input', '--quiet',
             '--only-binary', ':all:', '--retries', '2', '--timeout', '15', '--requirement', requirements]
@@ -359,11 +359,11 @@ def switch(venv_path: str, folder: str) -> None:
             shutil.rmtree(os.path.join(parent, entry), ignore_errors=True)
 
 
-def install(request: Request, wanted: Plan, pins: List[locks.Pin], passed: List[Dict[str, str]], run: Run
-            ) -> Tuple[str, str]:
+def install(request: Request, wanted: Plan, pins: list[locks.Pin], passed: list[dict[str, str]], run: Run
+            ) -> tuple[str, str]:
     """Build from the first place that can, and switch; return (source, version). Raises Refused."""
     if not wanted.locked and request.require_hashes:
-        raise Refused(f"{request.package}{request.version} is not in the lock, and "
+        raise Refused(f'{request.package}{request.version} is not in the lock, and '
                       'ensure_python_command_require_hashes is set')
     folder = home_of(request.venv_path, wanted.digest)
     pip = find_pip(request, pins)
@@ -404,12 +404,12 @@ def install(request: Request, wanted: Plan, pins: List[locks.Pin], passed: List[
     raise Refused(f'no place has a {request.package}{request.version}')
 
 
-def applicable(lock: str, environment: Dict[str, str]) -> List[locks.Pin]:
+def applicable(lock: str, environment: dict[str, str]) -> list[locks.Pin]:
     """Those pins of a lock that count for this Python."""
     return [pin for pin in locks.read(lock) if pep440.applies(pin.marker, environment)]
 
 
-def provide(params: Dict[str, Any], run: Run, check_mode: bool = False) -> Dict[str, Any]:
+def provide(params: dict[str, Any], run: Run, check_mode: bool = False) -> dict[str, Any]:
     """Go down the ladder; return the task's result. Raises Refused."""
     started = time.monotonic()
     called = params.get('reported_as') or {}
@@ -417,12 +417,12 @@ def provide(params: Dict[str, Any], run: Run, check_mode: bool = False) -> Dict[
     found = problems(params)
     if found:
         raise Refused(refusal(role, found))
-    request = Request(params['name'], params['package'] or params['name'], params['version'].strip(), params['existing'],
-                      os.path.normpath(params['venv_path']), tuple(params['sources']), params['require_hashes'],
+    request = Request(params['name'], params['package'] or params['name'], params['version'].strip(),
+                      params['existing'], os.path.normpath(params['venv_path']), tuple(params['sources']), params['require_hashes'],
                       params['wheel_cache'], params['timeout'])
     environment = pep440.marker_environment()
     python = f"{os.path.realpath(sys.executable)} {environment['python_version']}"
-    passed: List[Dict[str, str]] = []
+    passed: list[dict[str, str]] = []
     public = os.path.join(request.venv_path, 'bin', request.name)
     report = {'name': request.name, 'package': request.package, 'request': request.version, 'python': python,
               'path': public, 'changed': False, 'passed_over': passed}
@@ -476,7 +476,7 @@ def provide(params: Dict[str, Any], run: Run, check_mode: bool = False) -> Dict[
     return {'changed': report['changed'], 'executable': report['path'], 'report': report}
 
 
-def save(report: Dict[str, Any], folder: Optional[str], check_mode: bool) -> None:
+def save(report: dict[str, Any], folder: str | None, check_mode: bool) -> None:
     """Keep the report for the job's logs; a log that cannot be written is no reason to fail."""
     if not folder or check_mode or 'digest' not in report:
         return

@@ -12,7 +12,7 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import Dict, List, NamedTuple, Optional
+from typing import NamedTuple
 
 from ansible.module_utils.ensure_python_command_lock import Pin, sha256, wheels_of
 
@@ -28,13 +28,13 @@ class NotFetched(Exception):
 class Site(NamedTuple):
     """Where the site wants Python packages to come from, and with which certificates (a path, or none)."""
 
-    index: str
-    certificates: Optional[str]
+    address: str
+    certificates: str | None
 
 
-def site(environment: Dict[str, str], files: List[str]) -> Site:
+def site(environment: dict[str, str], files: list[str]) -> Site:
     """What pip would use, from its configuration *files* (general first) and *environment*, which wins."""
-    settings: Dict[str, str] = {}
+    settings: dict[str, str] = {}
     for path in files:
         parser = configparser.RawConfigParser()
         try:
@@ -49,7 +49,7 @@ def site(environment: Dict[str, str], files: List[str]) -> Site:
     return Site(index.rstrip('/'), certificates or None)
 
 
-def configuration_files(environment: Dict[str, str]) -> List[str]:
+def configuration_files(environment: dict[str, str]) -> list[str]:
     """pip's configuration files, general first."""
     home = environment.get('HOME', '')
     return [path for path in ('/etc/pip.conf', os.path.join(home, '.pip', 'pip.conf'),
@@ -58,7 +58,7 @@ def configuration_files(environment: Dict[str, str]) -> List[str]:
                               environment.get('PIP_CONFIG_FILE', '')) if path and os.path.isfile(path)]
 
 
-def link_to(page: str, base: str, pin: Pin) -> Optional[str]:
+def link_to(page: str, base: str, pin: Pin) -> str | None:
     """The address of a wheel of *pin* on an index *page* whose own address is *base*."""
     for link in _LINK.findall(page):
         address = urllib.parse.urljoin(base, html.unescape(link)).split('#', 1)[0]
@@ -70,9 +70,9 @@ def link_to(page: str, base: str, pin: Pin) -> Optional[str]:
 def opener(where: Site) -> urllib.request.OpenerDirector:
     """What opens addresses: proxies from the environment, certificates and credentials of the site."""
     passwords = urllib.request.HTTPPasswordMgrWithPriorAuth()
-    parts = urllib.parse.urlsplit(where.index)
+    parts = urllib.parse.urlsplit(where.address)
     if parts.username:
-        passwords.add_password(None, without_credentials(where.index), urllib.parse.unquote(parts.username),
+        passwords.add_password(None, without_credentials(where.address), urllib.parse.unquote(parts.username),
                                urllib.parse.unquote(parts.password or ''), is_authenticated=True)
     context = ssl.create_default_context(cafile=where.certificates)
     return urllib.request.build_opener(urllib.request.HTTPSHandler(context=context),
@@ -85,13 +85,13 @@ def without_credentials(address: str) -> str:
     return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rsplit('@', 1)[-1]))
 
 
-def fetch(pin: Optional[Pin], parent: str) -> str:
+def fetch(pin: Pin | None, parent: str) -> str:
     """Download the wheel of *pin* into a folder below *parent* and return its path. Raises NotFetched."""
     if pin is None:
         raise NotFetched('this Python has no pip, and the lock names none')
     environment = dict(os.environ)
     where = site(environment, configuration_files(environment))
-    page = f'{without_credentials(where.index)}/{pin.name}/'
+    page = f'{without_credentials(where.address)}/{pin.name}/'
     folder = os.path.join(parent, f'{_FOLDER}{os.getpid()}')
     try:
         web = opener(where)

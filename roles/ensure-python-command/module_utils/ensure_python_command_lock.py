@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 from ansible.module_utils.ensure_python_command_pep440 import applies
 
@@ -23,8 +23,8 @@ class Pin(NamedTuple):
     name: str
     version: str
     marker: str
-    hashes: Tuple[str, ...]
-    via: Tuple[str, ...]
+    hashes: tuple[str, ...]
+    via: tuple[str, ...]
 
     def line(self) -> str:
         """The requirement as pip reads it, without its marker (it was decided already)."""
@@ -36,9 +36,9 @@ def normal(name: str) -> str:
     return re.sub(r'[-_.]+', '-', name).lower()
 
 
-def read(text: str) -> List[Pin]:
+def read(text: str) -> list[Pin]:
     """Read a lock as uv and pip-compile write it, ``# via`` remarks included. Raises InvalidLock."""
-    pins: List[Pin] = []
+    pins: list[Pin] = []
     pending = ''
     in_via = False
     for raw in text.splitlines():
@@ -49,7 +49,7 @@ def read(text: str) -> List[Pin]:
                 in_via = True
                 remark = remark[3:].strip()
             if in_via and pins and remark and not pending:
-                pins[-1] = pins[-1]._replace(via=pins[-1].via + (normal(remark.split(' ', 1)[0]),))
+                pins[-1] = pins[-1]._replace(via=(*pins[-1].via, normal(remark.split(' ', 1)[0])))
             continue
         in_via = False
         pending += ' ' + line.rstrip('\\').strip()
@@ -67,7 +67,7 @@ def read(text: str) -> List[Pin]:
     return pins
 
 
-def needed(pins: List[Pin], tool: str, environment: Dict[str, str]) -> Optional[List[Pin]]:
+def needed(pins: list[Pin], tool: str, environment: dict[str, str]) -> list[Pin] | None:
     """The pins that *tool* and what it needs have on this Python, by name; None where the lock does not know the tool.
 
     A lock without ``via`` remarks belongs to one tool as a whole.
@@ -96,7 +96,7 @@ def sha256(path: str) -> str:
     return digest.hexdigest()
 
 
-def wheels_of(pin: Pin, names: List[str]) -> List[str]:
+def wheels_of(pin: Pin, names: list[str]) -> list[str]:
     """Those of the file *names* that are wheels of exactly this project and version."""
     result = []
     for name in names:
@@ -106,7 +106,7 @@ def wheels_of(pin: Pin, names: List[str]) -> List[str]:
     return sorted(result)
 
 
-def check_cache(pins: List[Pin], folder: str) -> Tuple[List[str], List[str]]:
+def check_cache(pins: list[Pin], folder: str) -> tuple[list[str], list[str]]:
     """Compare a folder of wheels with the lock: what it lacks, and which files have other bytes than the lock says."""
     try:
         names = os.listdir(folder)

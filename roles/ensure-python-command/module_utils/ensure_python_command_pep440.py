@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import sys
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 _VERSION = re.compile(
     r'v?(?:(?P<epoch>\d+)!)?(?P<release>\d+(?:\.\d+)*)'
@@ -35,11 +35,11 @@ class Version(NamedTuple):
     """A version taken apart; compare two with :meth:`key`."""
 
     epoch: int
-    release: Tuple[int, ...]
-    pre: Optional[Tuple[str, int]]
-    post: Optional[int]
-    dev: Optional[int]
-    local: Tuple[str, ...]
+    release: tuple[int, ...]
+    pre: tuple[str, int] | None
+    post: int | None
+    dev: int | None
+    local: tuple[str, ...]
 
     def key(self, local: bool = True) -> tuple:
         """What the order of versions is made of; without *local*, its local part counts for nothing."""
@@ -47,14 +47,14 @@ class Version(NamedTuple):
         while len(release) > 1 and release[-1] == 0:
             release = release[:-1]
         if self.pre is not None:
-            pre: tuple = (0,) + self.pre
+            pre: tuple = (0, *self.pre)
         else:
             pre = (-1,) if self.post is None and self.dev is not None else (1,)
         parts = tuple((1, int(p), '') if p.isdigit() else (0, 0, p) for p in self.local) if local else ()
         return (self.epoch, release, pre, -1 if self.post is None else self.post,
                 _AFTER_ALL if self.dev is None else self.dev, parts)
 
-    def starts_with(self, prefix: 'Version') -> bool:
+    def starts_with(self, prefix: Version) -> bool:
         """Tell whether the release begins with that of *prefix*, missing figures counting as zero."""
         padded = self.release + (0,) * (len(prefix.release) - len(self.release))
         return self.epoch == prefix.epoch and padded[:len(prefix.release)] == prefix.release
@@ -78,7 +78,7 @@ def version(text: str) -> Version:
         tuple(re.split(r'[-_.]', found.group('local'))) if found.group('local') else ())
 
 
-def specifiers(text: str) -> List[Tuple[str, str]]:
+def specifiers(text: str) -> list[tuple[str, str]]:
     """Split ``'>=4,<5'`` into operators and versions; nothing in, nothing out. Raises InvalidSpecifier."""
     result = []
     for part in text.split(',') if text.strip() else []:
@@ -126,8 +126,9 @@ def _satisfies_one(candidate: Version, text: str, operator: str, wanted: str) ->
 
 
 def satisfies(candidate: str, request: str) -> bool:
-    """Tell whether version *candidate* meets every specifier of *request*; an early release of it counts as pip counts it
-    once it is installed. A candidate that is no version meets only an empty request. Raises InvalidSpecifier."""
+    """Tell whether version *candidate* meets every specifier of *request*.
+
+    Early releases count, as they do for pip once they are installed. A candidate that is no version meets only an empty request. Raises InvalidSpecifier."""
     wanted = specifiers(request)
     try:
         parsed = version(candidate)
@@ -136,7 +137,7 @@ def satisfies(candidate: str, request: str) -> bool:
     return all(_satisfies_one(parsed, candidate, operator, text) for operator, text in wanted)
 
 
-def marker_environment() -> Dict[str, str]:
+def marker_environment() -> dict[str, str]:
     """What markers are compared with: this interpreter, on this system."""
     return {
         'implementation_name': sys.implementation.name,
@@ -158,7 +159,7 @@ _TOKEN = re.compile(r'\s*(?:(?P<op>===|==|~=|!=|<=|>=|<|>|not\s+in\b|in\b)|(?P<w
                     r'|"(?P<double>[^"]*)"|\'(?P<single>[^\']*)\'|(?P<name>[a-z_]+))')
 
 
-def _tokens(text: str) -> List[Tuple[str, str]]:
+def _tokens(text: str) -> list[tuple[str, str]]:
     tokens, position = [], 0
     text = text.strip()
     while position < len(text):
@@ -189,7 +190,7 @@ def _compare(left: str, operator: str, right: str) -> bool:
     return satisfies(left, operator + right)
 
 
-def applies(marker: str, environment: Dict[str, str]) -> bool:
+def applies(marker: str, environment: dict[str, str]) -> bool:
     """Tell whether *marker* holds in *environment*; an empty one always does. Raises InvalidMarker."""
     tokens = _tokens(marker)
     if not tokens:

@@ -3,7 +3,7 @@
 """Look for a version of Python on the node, and for the distribution packages that would bring it."""
 from __future__ import annotations
 
-DOCUMENTATION = r'''
+DOCUMENTATION = r"""
 module: ensure_python
 short_description: Look for a version of Python
 description:
@@ -17,24 +17,24 @@ options:
 attributes:
   check_mode: {support: full}
 author: [zuul-stdlib]
-'''
-EXAMPLES = r'''
+"""
+EXAMPLES = r"""
 - name: Look for Python 3.11
   ensure_python:
     version: "3.11"
     family: "{{ ansible_facts.os_family }}"
   register: found
-'''
-RETURN = r'''
+"""
+RETURN = r"""
 executable: {description: Path of that Python; empty when it is not there yet., type: str, returned: success}
 packages: {description: Packages that bring it., type: list, elements: str, returned: success}
-'''
+"""
 
 import glob
 import os
 import re
 import shutil
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, List, Tuple
 
 _VERSION = re.compile(r'[23](\.\d+)?t?')
 _HAS = re.compile(r'python(\d+\.\d+t?)')
@@ -45,7 +45,7 @@ class Refused(Exception):
     """The request cannot be met; the text is for people."""
 
 
-def problems(params: Dict[str, Any]) -> List[str]:
+def problems(params: dict[str, Any]) -> list[str]:
     """What is wrong with the parameters."""
     found = []
     if params['version'] and not _VERSION.fullmatch(params['version']):
@@ -64,7 +64,7 @@ def understood(version: str, is_number: bool) -> str:
     return ''
 
 
-def versions(folders: List[str]) -> List[str]:
+def versions(folders: list[str]) -> list[str]:
     """Versions of Python whose commands lie in *folders*, oldest first."""
     found = set()
     for folder in folders:
@@ -75,18 +75,18 @@ def versions(folders: List[str]) -> List[str]:
     return sorted(found, key=lambda text: ([int(part) for part in text.rstrip('t').split('.')], text))
 
 
-def distribution_has(packages: List[str], policy: str) -> bool:
+def distribution_has(packages: list[str], policy: str) -> bool:
     """Read ``apt-cache policy``: whether every package has something to install."""
     offered = re.findall(r'^(\S+):\n(?:.*\n)*?  Candidate: (\S+)$', policy, re.MULTILINE)
     return {name for name, candidate in offered if candidate != '(none)'} >= set(packages)
 
 
-def look(params: Dict[str, Any], run: Run) -> Dict[str, Any]:
+def look(params: dict[str, Any], run: Run) -> dict[str, Any]:
     """Return the task's result. Raises Refused."""
     found = problems(params)
     if found:
         raise Refused('\n  - '.join(found))
-    result: Dict[str, Any] = {'changed': False, 'executable': '', 'packages': []}
+    result: dict[str, Any] = {'changed': False, 'executable': '', 'packages': []}
     version = params['version']
     if not version:
         return result
@@ -99,7 +99,7 @@ def look(params: Dict[str, Any], run: Run) -> Dict[str, Any]:
         return result
     if params['family'] == 'Debian':
         packages = [f'python{version}', f'python{version}-venv', f'python{version}-dev']
-        code, out, err = run(['apt-cache', 'policy'] + packages)
+        code, out, err = run(['apt-cache', 'policy', *packages])
         if code == 0 and distribution_has(packages, out):
             result['packages'] = packages
             return result
@@ -121,8 +121,8 @@ def main() -> None:
         },
         supports_check_mode=True)
 
-    def run(argv: List[str]) -> Tuple[int, str, str]:
-        return module.run_command(['timeout', '--kill-after=5', '60', 'env', 'LC_ALL=C'] + argv)
+    def run(argv: list[str]) -> tuple[int, str, str]:
+        return module.run_command(['timeout', '--kill-after=5', '60', 'env', 'LC_ALL=C', *argv])
     try:
         module.exit_json(**look(module.params, run))
     except Refused as error:

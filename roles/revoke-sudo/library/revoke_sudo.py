@@ -3,7 +3,7 @@
 """Take a user's own rights out of the files below /etc/sudoers.d."""
 from __future__ import annotations
 
-DOCUMENTATION = r'''
+DOCUMENTATION = r"""
 module: revoke_sudo
 short_description: Take a user's sudo rights away
 description:
@@ -15,37 +15,40 @@ options:
 attributes:
   check_mode: {support: full}
 author: [zuul-stdlib]
-'''
-EXAMPLES = r'''
+"""
+EXAMPLES = r"""
 - name: Let nobody but root be root
   become: true
   revoke_sudo:
     user: zuul
-'''
-RETURN = r'''
+"""
+RETURN = r"""
 files: {description: Files that were changed or removed., type: list, elements: str, returned: success}
-'''
+"""
 
 import os
 import re
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 # sudo itself reads no file whose name ends in ~ or has a dot
 _IGNORED = re.compile(r'.*~|.*\..*')
+_NO_RULE = re.compile(r'\Z|[#@]|Defaults|(User|Runas|Host|Cmnd|Cmd)_Alias\b')
 
 
-def logical_lines(text: str) -> List[str]:
+def logical_lines(text: str) -> list[str]:
     """Lines as sudo sees them: those that end in a backslash go on."""
     return re.findall(r'(?:[^\n]*\\\n)*[^\n]*\n|(?:[^\n]*\\\n)*[^\n]+\Z', text)
 
 
-def without(text: str, user: str) -> Optional[str]:
-    """*text* without the rules of *user*; None where no rule is left. Rules that name others too lose only this name."""
+def without(text: str, user: str) -> str | None:
+    """Return *text* without the rules of *user*, or None where no rule is left.
+
+    A rule that names others too loses only this name.
+    """
     kept, rules = [], 0
     for line in logical_lines(text):
         bare = line.strip()
-        directive = not bare or bare.startswith(('#', '@', 'Defaults')) or re.match(r'(User|Runas|Host|Cmnd|Cmd)_Alias\b', bare)
-        if not directive:
+        if not _NO_RULE.match(bare):
             found = re.match(r'\s*((?:[^\s,=]+\s*,\s*)*[^\s,=]+)(?=\s)', line)
             names = re.split(r'\s*,\s*', found.group(1)) if found else []
             if user in names and found:
@@ -59,7 +62,7 @@ def without(text: str, user: str) -> Optional[str]:
     return ''.join(kept) if rules or text == ''.join(kept) else None
 
 
-def revoke(user: str, folder: str, check_mode: bool) -> Dict[str, Any]:
+def revoke(user: str, folder: str, check_mode: bool) -> dict[str, Any]:
     """Change the files and return the task's result. Raises OSError."""
     changed = []
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:

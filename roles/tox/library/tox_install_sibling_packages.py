@@ -3,7 +3,7 @@
 """Install required projects from source into those tox environments that depend on them."""
 from __future__ import annotations
 
-DOCUMENTATION = r'''
+DOCUMENTATION = r"""
 module: tox_install_sibling_packages
 short_description: Install required projects into tox environments
 description:
@@ -20,18 +20,18 @@ options:
 attributes:
   check_mode: {support: full}
 author: [zuul-stdlib]
-'''
-EXAMPLES = r'''
+"""
+EXAMPLES = r"""
 - name: Use the library as it is proposed
   tox_install_sibling_packages:
     project_dir: src/example.org/app
     siblings: [src/example.org/library]
-'''
-RETURN = r'''
+"""
+RETURN = r"""
 installed: {description: Environment to the packages installed from source., type: dict, returned: success}
 not_used: {description: Packages of siblings that no environment depends on., type: list, returned: success}
 no_package: {description: Siblings that are no Python project., type: list, returned: success}
-'''
+"""
 
 import configparser
 import json
@@ -39,13 +39,13 @@ import os
 import re
 import sys
 import tempfile
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, NamedTuple, Tuple
 
-_DISTRIBUTIONS = '''
+_DISTRIBUTIONS = """
 import json
 from importlib.metadata import distributions
 print(json.dumps(sorted({d.metadata["Name"] for d in distributions() if d.metadata["Name"]})))
-'''
+"""
 Run = Callable[..., Tuple[int, str, str]]
 
 
@@ -65,12 +65,12 @@ def normal(name: str) -> str:
     return re.sub(r'[-_.]+', '-', name).lower()
 
 
-def config_argv(tox: str, config: str, envlist: str) -> List[str]:
+def config_argv(tox: str, config: str, envlist: str) -> list[str]:
     """The question to tox about its environments; understood by tox 3 and 4."""
     return [tox] + (['-c', config] if config else []) + (['-e', envlist] if envlist else []) + ['--showconfig']
 
 
-def environments(config: str, wanted: str) -> List[Environment]:
+def environments(config: str, wanted: str) -> list[Environment]:
     """Read the answer of ``tox --showconfig``; *wanted* limits it, as tox 3 shows every environment."""
     lines = config.splitlines()
     start = next((number for number, line in enumerate(lines) if re.match(r'\[testenv:', line)), None)
@@ -89,7 +89,7 @@ def environments(config: str, wanted: str) -> List[Environment]:
     return found
 
 
-def static_name(files: Dict[str, str]) -> Optional[str]:
+def static_name(files: dict[str, str]) -> str | None:
     """The package name written in pyproject.toml or setup.cfg (file name to text), or None.
 
     A Python before 3.11 reads no TOML, and one line is all that is wanted of it.
@@ -99,7 +99,7 @@ def static_name(files: Dict[str, str]) -> Optional[str]:
         header = re.match(r'\s*\[([^\]]+)\]\s*(#.*)?$', line)
         if header:
             section = header.group(1).strip()
-        found = re.match(r'''\s*name\s*=\s*(["'])(.+?)\1''', line)
+        found = re.match(r"""\s*name\s*=\s*(["'])(.+?)\1""", line)
         if found and section in ('project', 'tool.poetry'):
             return found.group(2)
     parser = configparser.RawConfigParser(strict=False)
@@ -110,7 +110,7 @@ def static_name(files: Dict[str, str]) -> Optional[str]:
         return None
 
 
-def constraints_without(text: str, names: List[str]) -> str:
+def constraints_without(text: str, names: list[str]) -> str:
     """Constraints without the pins of *names*, which their sources would contradict."""
     def about(line: str) -> str:
         found = re.match(r'\s*([A-Za-z0-9][A-Za-z0-9._-]*)', line)
@@ -118,7 +118,7 @@ def constraints_without(text: str, names: List[str]) -> str:
     return ''.join(line for line in text.splitlines(keepends=True) if about(line) not in names)
 
 
-def read_project(folder: str) -> Dict[str, str]:
+def read_project(folder: str) -> dict[str, str]:
     """The texts of those files of a project that may say its name."""
     texts = {}
     for name in ('pyproject.toml', 'setup.cfg', 'setup.py'):
@@ -129,7 +129,7 @@ def read_project(folder: str) -> Dict[str, str]:
     return texts
 
 
-def package_name(folder: str, python: str, run: Run) -> Optional[str]:
+def package_name(folder: str, python: str, run: Run) -> str | None:
     """The name of the package that *folder* holds; None where it is no Python project. Raises Refused."""
     if not os.path.isdir(folder):
         raise Refused(f'{folder}: the required project is not on the node')
@@ -143,14 +143,15 @@ def package_name(folder: str, python: str, run: Run) -> Optional[str]:
     return normal(name) if name else None
 
 
-def install(params: Dict[str, Any], run: Run, check_mode: bool) -> Dict[str, Any]:
+def install(params: dict[str, Any], run: Run, check_mode: bool) -> dict[str, Any]:
     """Return the task's result. Raises Refused."""
     project = os.path.abspath(params['project_dir'])
-    code, out, err = run(config_argv(params['tox_executable'], params['tox_config_file'], params['tox_envlist']), cwd=project)
+    question = config_argv(params['tox_executable'], params['tox_config_file'], params['tox_envlist'])
+    code, out, err = run(question, cwd=project)
     if code != 0:
         raise Refused(f'tox does not tell its configuration: {(err or out).strip()[-1000:]}')
     envs = [env for env in environments(out, params['tox_envlist']) if os.path.exists(env.python)]
-    folders: Dict[str, str] = {}
+    folders: dict[str, str] = {}
     no_package = []
     for folder in params['siblings']:
         name = package_name(os.path.abspath(folder), envs[0].python if envs else sys.executable, run)
@@ -158,7 +159,7 @@ def install(params: Dict[str, Any], run: Run, check_mode: bool) -> Dict[str, Any
             no_package.append(folder)
         elif name != normal(params['tox_package_name'] or ' '):
             folders[name] = os.path.abspath(folder)
-    installed: Dict[str, List[str]] = {}
+    installed: dict[str, list[str]] = {}
     for env in envs:
         code, out, err = run([env.python, '-c', _DISTRIBUTIONS], cwd=project)
         if code != 0:
@@ -175,7 +176,7 @@ def install(params: Dict[str, Any], run: Run, check_mode: bool) -> Dict[str, Any
             'not_used': sorted(set(folders) - used)}
 
 
-def install_into(env: Environment, folders: List[str], names: List[str], constraints: str, run: Run) -> None:
+def install_into(env: Environment, folders: list[str], names: list[str], constraints: str, run: Run) -> None:
     """Install *folders* with the environment's own pip. Raises Refused with pip's words."""
     argv = [env.python, '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input']
     limited = ''
@@ -209,8 +210,8 @@ def main() -> None:
         },
         supports_check_mode=True)
 
-    def run(argv: List[str], cwd: str) -> Tuple[int, str, str]:
-        return module.run_command(['timeout', '--kill-after=5', '1800'] + argv, cwd=cwd)
+    def run(argv: list[str], cwd: str) -> tuple[int, str, str]:
+        return module.run_command(['timeout', '--kill-after=5', '1800', *argv], cwd=cwd)
     try:
         module.exit_json(**install(module.params, run, module.check_mode))
     except (Refused, OSError) as error:
