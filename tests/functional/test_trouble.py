@@ -87,6 +87,16 @@ class TestInterruptions(RunnerTest):
         self.assertIn('Node debian-bookworm went away', output)
         self.assertIn('NODE_FAILURE', output)
 
+    def test_node_that_no_longer_answers_is_noticed(self) -> None:
+        process, seen = self.begin()
+        [node] = containers(process.pid)
+        subprocess.run(['podman', '--runtime', 'runc', 'pause', node], check=True, capture_output=True)
+        begun = time.monotonic()
+        seen += self.read_until(process, 'UNREACHABLE')
+        self.assertLess(time.monotonic() - begun, 8)
+        os.killpg(process.pid, signal.SIGINT)
+        self.finish(process, 130, seen)
+
     def test_kept_node_can_be_entered_and_removed(self) -> None:
         folder = self.make_project()
         process = self.start('run', 'demo', '--keep', folder=folder)

@@ -25,8 +25,9 @@ from zuul_local.nodes.labels import OFFLINE, Label, load_labels, with_python
 from zuul_local.nodes.owner import claim
 from zuul_local.nodes.podman import Podman, find_podman
 from zuul_local.nodes.site import discover
+from zuul_local.process import ProcessError
 from zuul_local.tenant.freeze import Frozen, freeze
-from zuul_local.tenant.load import LocalTenant, load_tenant
+from zuul_local.tenant.load import DEFAULT_ANSIBLE, LocalTenant, load_tenant
 
 RETRY = 'RETRY'
 NODE_WAIT = 60          # seconds until a node must let us in
@@ -184,27 +185,24 @@ class _Run:
         if self.wanted:
             self.nodes = self._open_nodes(podman.result())
             key = self.nodes.key
-        else:
-            podman.add_done_callback(lambda done: done.exception())
         started = pool.submit(self._start_nodes)
+        reachable = pool.submit(self._wait_for_nodes, started)
         snapshots = self._snapshots(pool)
-        project = self.tenant.project
-        snapshot = snapshots[project.canonical_name]
+        snapshot = snapshots[self.tenant.project.canonical_name]
         self.reporter.step(f'testing commit {snapshot.commit[:12]}'
                            + (' (your HEAD and the uncommitted work on top)' if snapshot.uncommitted else ''))
         server = self._executor(snapshots, key)
         _restrict_environment()
-        version = self.frozen.job.ansible_version or '11'
-        if not self.request.unsafe_localhost:
-            executor.check_sandbox(server, version)
+        checked = pool.submit(self._check_sandbox, server)
         last_lines = executor.LastLines().attach()
-        self.job = executor.Job(server, self.frozen.job, self.frozen.params,
-                                lambda nodes: self._hand_over(nodes, started), self.request.secrets)
-        follower = Follower(self.reporter)
+        self.job = executor.Job(server, self.frozen.job, self.frozen.params, self.request.secrets,
+                                prepare_nodes=lambda nodes: self._hand_over(nodes, started),
+                                before_playbooks=lambda: (reachable.result(), checked.result()))
         self.parts['prepare'] = time.monotonic() - self.reporter.start - self.parts['load']
         with self._signals():
-            self._run_job(self.job, follower)
-        started.result()
+            self._run_job(self.job, Follower(self.reporter))
+        for part in (started, reachable, checked):
+            part.result()
         return self._publish(server, published, last_lines)
 
     def _open_nodes(self, podman: Podman) -> Nodes:
@@ -217,9 +215,23 @@ class _Run:
         begin = time.monotonic()
         images = {label.name: ensure_image(self.nodes.podman, label, self.nodes.site, self.reporter.step)
                   for _, label in self.wanted}
-        self.nodes.start(self.wanted, images)
-        self.nodes.wait(NODE_WAIT)
+        try:
+            self.nodes.start(self.wanted, images)
+        except ProcessError as error:
+            raise UserError(f'the nodes cannot be started: {error}', 'zuul-local node list -v') from error
         self.parts['node'] = time.monotonic() - begin
+
+    def _wait_for_nodes(self, started: Future[None]) -> None:
+        started.result()
+        if self.nodes is None:
+            return
+        begin = time.monotonic()
+        self.nodes.wait(NODE_WAIT)
+        self.parts['ssh'] = time.monotonic() - begin
+
+    def _check_sandbox(self, server: executor.Executor) -> None:
+        if not self.request.unsafe_localhost:
+            executor.check_sandbox(server, self.frozen.job.ansible_version or DEFAULT_ANSIBLE)
 
     def _snapshots(self, pool: ThreadPoolExecutor) -> dict[str, workspace.Snapshot]:
         needed = [self.tenant.projects[name] for name in self._project_names()]

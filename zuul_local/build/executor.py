@@ -37,6 +37,8 @@ from zuul_local.tenant.sources import LocalConnections
 
 # Zuul's console looks for new output twice a second; on one machine it may look more often.
 CONSOLE_POLL = ('time.sleep(0.5)', 'time.sleep(0.02)')
+# A node that no longer answers is on this machine, so it is gone; Zuul would wait three minutes for a distant one.
+KEEPALIVE = ('-o ServerAliveInterval=60 ', '-o ServerAliveInterval=1 -o ServerAliveCountMax=4 ')
 ALLOWED_ENVIRONMENT = (
     'HOME', 'LANG', 'LC_ALL', 'TZ', 'XDG_RUNTIME_DIR', 'XDG_CACHE_HOME', 'ZLOCAL_ENV', 'ZLOCAL_PID', 'ZLOCAL_RUN',
     'CURL_CA_BUNDLE', 'REQUESTS_CA_BUNDLE', 'SSL_CERT_DIR', 'SSL_CERT_FILE',
@@ -149,13 +151,15 @@ class Job(AnsibleJob):
     :param executor: see :class:`Executor`.
     :param job: the frozen job.
     :param params: arguments of the build request.
-    :param prepare_nodes: called once with the nodes to fill in; returns when they can be reached.
     :param secrets: secret name -> data, for every secret that the job's playbooks use.
+    :param prepare_nodes: called once with the nodes to fill in; returns when their addresses are known.
+    :param before_playbooks: called once; returns when the nodes can be reached and all else is ready.
     """
 
-    def __init__(self, executor: Executor, job: Any, params: dict[str, Any],
-                 prepare_nodes: Callable[[Sequence[Any]], None], secrets: Mapping[str, Any]) -> None:
+    def __init__(self, executor: Executor, job: Any, params: dict[str, Any], secrets: Mapping[str, Any], *,
+                 prepare_nodes: Callable[[Sequence[Any]], None], before_playbooks: Callable[[], object]) -> None:
         self._prepare_nodes = prepare_nodes
+        self._before_playbooks = before_playbooks
         self._secrets = secrets
         self.lost_nodes: list[str] = []
         self.end_time = time.monotonic()
@@ -178,6 +182,14 @@ class Job(AnsibleJob):
     def decryptSecrets(self, secrets: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
         data = {name: self._secrets[name] for name in secrets}
         return data, {}, sorted(set(_texts(data)))
+
+    def writeAnsibleConfig(self, jobdir_playbook: Any) -> None:
+        super().writeAnsibleConfig(jobdir_playbook)
+        replace(Path(jobdir_playbook.ansible_config), *KEEPALIVE, times=1)
+
+    def runPlaybooks(self, args: Any) -> Any:
+        self._before_playbooks()
+        return super().runPlaybooks(args)
 
     def runAnsible(self, cmd: list[str], *args: Any, **kwargs: Any) -> tuple[int, int | None]:
         if self.lost_nodes:
@@ -218,14 +230,20 @@ def quicken_console(plugins: Path) -> None:
     """Make the run's own copy of Zuul's console module look for new output more often.
 
     A command costs 0.2 s instead of 0.5 s. Protocol and client stay as they are.
-
-    :raises RuntimeError: the module is not the one that this was written for.
     """
     for path in plugins.glob('*/zuul/ansible/library/zuul_console.py'):
-        text = path.read_text(encoding='utf-8')
-        if text.count(CONSOLE_POLL[0]) != 2:
-            raise RuntimeError(f'{path} looks different from that of Zuul 14.3.0')
-        path.write_text(text.replace(*CONSOLE_POLL), encoding='utf-8')
+        replace(path, *CONSOLE_POLL, times=2)
+
+
+def replace(path: Path, old: str, new: str, times: int) -> None:
+    """Replace *old* by *new* in a file that Zuul wrote.
+
+    :raises RuntimeError: it does not stand there *times* times, so this is not the Zuul that we know.
+    """
+    text = path.read_text(encoding='utf-8')
+    if text.count(old) != times:
+        raise RuntimeError(f'{path} looks different from that of Zuul 14.3.0: {old!r} is there {text.count(old)} times')
+    path.write_text(text.replace(old, new), encoding='utf-8')
 
 
 def sandbox_paths(environment: Environment) -> list[Path]:

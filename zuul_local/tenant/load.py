@@ -13,7 +13,8 @@ from zuul.lib.ansible import AnsibleManager
 
 from zuul_local import paths
 from zuul_local.errors import UserError
-from zuul_local.tenant import services
+from zuul_local.tenant import problem, services
+from zuul_local.tenant.problem import Problem
 from zuul_local.tenant.project import LOCAL_HOST, Project, identify
 from zuul_local.tenant.settings import Settings
 from zuul_local.tenant.settings import load as load_settings
@@ -23,6 +24,7 @@ TENANT = 'local'
 LIBRARY_NAME = 'opendev.org/zuul/zuul-jobs'
 CONFIG_NAME = f'{LOCAL_HOST}/config-project'
 PIPELINE = 'local'
+DEFAULT_ANSIBLE = '11'
 # Zuul allows secrets in pipelines that run after review only, so a local run has a pipeline of its own.
 _PIPELINE_FILE = 'zuul.d/zuul-local.yaml'
 _PIPELINE_STANZA = f"""- pipeline:
@@ -31,28 +33,6 @@ _PIPELINE_STANZA = f"""- pipeline:
     manager: independent
     post-review: true
 """
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What Zuul or a check has to say about the configuration.
-
-    :ivar project: canonical name; '' when it is nobody's.
-    :ivar path: file, absolute when it lies on this machine; '' when there is none.
-    :ivar line: first line of the stanza, counted from 1; 0 when there is none.
-    :ivar severity: 'error' or 'warning'.
-    """
-
-    project: str
-    path: str
-    line: int
-    severity: str
-    message: str
-    hint: str = ''
-
-    def __str__(self) -> str:
-        where = ':'.join(str(part) for part in (self.path or self.project, self.line) if part)
-        return f'{where}: {self.severity}: {self.message}' + (f'\n    {self.hint}' if self.hint else '')
 
 
 @dataclass(frozen=True)
@@ -85,13 +65,8 @@ class LocalTenant:
         return str(project.path / context.path) if project else f'{context.project_canonical_name}: {context.path}'
 
     def _problem(self, error: Any) -> Problem:
-        context, mark = error.key.context, error.key.mark
-        return Problem(
-            project=context.project_canonical_name if context else '',
-            path=self.locate(context) if context else '',
-            line=mark.line + 1 if mark else 0,
-            severity='warning' if error.severity == model.SEVERITY_WARNING else 'error',
-            message=str(error.short_error or error.error).strip())
+        context = error.key.context
+        return problem.from_zuul(error, self.locate(context) if context else '')
 
 
 def load_tenant(folder: Path, *, base_ref: str = '', given: Sequence[str] = ()) -> LocalTenant:
@@ -145,18 +120,20 @@ def _load(project: Project, projects: dict[str, Project], settings: Settings) ->
 
 
 def tenant_configuration(project: Project, projects: Iterable[Project]) -> dict[str, Any]:
-    """Return the tenant stanza: the config project first, then the library, then the rest, the project at hand last.
+    """Return the tenant stanza, with the hosts in the order in which their projects are to be loaded.
 
-    The library's own self-tests are loaded only when it is the project at hand.
+    Zuul loads config projects before all others wherever they stand, and then host by host; the first project that
+    defines a job owns its name. So the library's host has to come before that of the config project, which local
+    projects share. The library's own self-tests are loaded only when it is the project at hand.
     """
     source: dict[str, dict[str, list[Any]]] = {}
-    for one in projects:
+    for one in sorted(projects, key=lambda one: one.canonical_name == CONFIG_NAME):
         kind = 'config-projects' if one.canonical_name == CONFIG_NAME else 'untrusted-projects'
         entry: Any = one.name
         if one.canonical_name == LIBRARY_NAME == project.canonical_name:
             entry = {one.name: {'extra-config-paths': ['zuul-tests.d/']}}
         source.setdefault(one.host, {}).setdefault(kind, []).append(entry)
-    return {'name': TENANT, 'default-ansible-version': '11', 'source': source}
+    return {'name': TENANT, 'default-ansible-version': DEFAULT_ANSIBLE, 'source': source}
 
 
 class _System:
