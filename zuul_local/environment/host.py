@@ -141,9 +141,9 @@ def provide(
     sudo = None if root else shutil.which('sudo')
     command = shlex.join(install_argv(lacking, sudo))
     if not may_install:
-        raise UserError(f'This host lacks {len(lacking)} packages: {", ".join(lacking)}', command)
+        raise UserError(f'This host lacks packages ({len(lacking)}): {", ".join(lacking)}', command)
     if not root and not sudo:
-        raise UserError(f'This host lacks {len(lacking)} packages: {", ".join(lacking)}. '
+        raise UserError(f'This host lacks packages ({len(lacking)}): {", ".join(lacking)}. '
                         'You are not root, and there is no sudo.', f'Have root run: {command}')
     say(f'host packages that are missing: {" ".join(lacking)}')
     install(lacking, sudo, environ, say)
