@@ -1,1 +1,47 @@
 """What Zuul's loader does not catch: one check a module."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from zuul_local.lint import labels, missing, pipelines, playbooks, repositories, used_roles
+from zuul_local.tenant.freeze import Frozen
+from zuul_local.tenant.load import LocalTenant
+from zuul_local.tenant.problem import ERROR, Problem
+
+CHECKS = (missing.problems, playbooks.problems, used_roles.problems, repositories.problems, pipelines.problems,
+          labels.problems)
+
+
+def all_problems(tenant: LocalTenant) -> list[Problem]:
+    """Return what is wrong in the tenant: Zuul's own findings and ours, by file and line, each once."""
+    return _tidy(problem for check in CHECKS for problem in check(tenant))
+
+
+def preflight(tenant: LocalTenant, frozen: Frozen) -> list[Problem]:
+    """Return what would make this one job fail before its own work starts: a playbook or role that is not there."""
+    found: list[Problem] = []
+    for phase in playbooks.PHASES:
+        for playbook in getattr(frozen.job, phase) or ():
+            project = _canonical(tenant, playbook)
+            if project not in tenant.projects:
+                continue
+            root = tenant.projects[project].path
+            if not (root / playbook['path']).is_file():
+                found.append(Problem(project, str(root / playbook['path']), 0, ERROR,
+                                     playbooks.message(frozen.job.name, phase, playbook['path']),
+                                     playbooks.hint(root, playbook['path'])))
+                continue
+            roles = [(role['project_canonical_name'], role['target_name']) for role in playbook['roles']]
+            found += used_roles.of_playbook(tenant, frozen.job.name, project, playbook['path'], roles, ())
+    return _tidy(found)
+
+
+def _canonical(tenant: LocalTenant, playbook: dict[str, str]) -> str:
+    project = tenant.connections.getSource(playbook['connection']).getProject(playbook['project'])
+    return str(project.canonical_name)
+
+
+def _tidy(problems: Iterable[Problem]) -> list[Problem]:
+    return sorted(dict.fromkeys(problems), key=lambda one: (one.path, one.line, json.dumps(one.message)))

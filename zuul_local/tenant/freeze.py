@@ -24,6 +24,8 @@ from zuul_local.tenant.project import Project
 
 log = logging.getLogger(__name__)
 
+SHOWN = 5   # problems that may explain why a job is unknown
+
 
 @dataclass(frozen=True)
 class Frozen:
@@ -51,6 +53,8 @@ def freeze(tenant: LocalTenant, name: str, *, variables: Mapping[str, Any] | Non
     layout = tenant.layout
     if name not in layout.jobs:
         raise _unknown(tenant, name)
+    _stand_in_nodesets(layout, labels or {})
+    _stand_in_templates(layout, tenant.project.canonical_name)
     attached: list[str] = []
     try:
         with LocalZKContext(log) as context, _attach(tenant, name, variables or {}, attached):
@@ -79,10 +83,7 @@ def _attach(tenant: LocalTenant, name: str, variables: Mapping[str, Any], attach
         config = model.ProjectPipelineConfig()
         for pipeline in _pipelines(layout):
             seen = SimpleNamespace(manager=layout.pipeline_managers[pipeline], annotateLogger=item.annotateLogger)
-            try:
-                theirs = original(seen, change)
-            except model.TemplateNotFoundError:     # reported by the loader; this job need not depend on it
-                continue
+            theirs = original(seen, change)
             if theirs and name in theirs.job_list.jobs:
                 config.variables = theirs.variables
                 config.job_list.jobs[name] = list(theirs.job_list.jobs[name])
@@ -136,6 +137,23 @@ def _as_executor_sees(job: Any) -> Any:
     return seen
 
 
+def _stand_in_nodesets(layout: Any, labels: Mapping[str, str]) -> None:
+    """Where a named nodeset is missing and *labels* says what to use for it, let it be one node of that name."""
+    named = {job._get('nodeset') for variants in layout.jobs.values() for job in variants}
+    for name in named:
+        if isinstance(name, str) and name not in layout.nodesets and (name in labels or '*' in labels):
+            nodeset = model.NodeSet(name)
+            nodeset.addNode(model.Node([name], name))
+            layout.nodesets[name] = nodeset
+
+
+def _stand_in_templates(layout: Any, project: str) -> None:
+    """Let templates that *project* names and nobody defines be empty: the loader reports them, this job may not care."""
+    for config in layout.getProjectConfigs(project):
+        for name in config.templates:
+            layout.project_templates.setdefault(name, [])
+
+
 def _relabel(job: Any, labels: Mapping[str, str]) -> None:
     for node in job.nodeset.getNodes():
         node.label = labels.get('*') or labels.get(node.label, node.label)
@@ -154,9 +172,11 @@ def _parameters(tenant: LocalTenant, item: Any, job: Any) -> dict[str, Any]:
 def _unknown(tenant: LocalTenant, name: str) -> UserError:
     near = difflib.get_close_matches(name, tenant.layout.jobs, n=3)
     broken = [problem for problem in tenant.problems if problem.severity == 'error']
+    shown, more = broken[:SHOWN], len(broken[SHOWN:])
     message = f'no job is called {name!r}.' + (f' Nearest: {", ".join(near)}.' if near else '')
     if broken:
-        message += '\nIts definition may be among what could not be loaded:\n' + '\n'.join(map(str, broken))
+        message += '\nIts definition may be among what could not be loaded:\n' + '\n'.join(map(str, shown))
+        message += f'\n(and {more} more: zuul-local check)' if more else ''
     return UserError(message, 'zuul-local list')
 
 

@@ -1,0 +1,49 @@
+"""Zuul's own errors, with the way out where a name is missing because its repository is not here."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Iterable
+
+from zuul_local.lint import labels, owners
+from zuul_local.nodes.labels import load_labels
+from zuul_local.tenant.load import LocalTenant
+from zuul_local.tenant.problem import Problem
+
+_MISSING = (
+    ('templates', re.compile(r'The project template "([^"]+)" was not found')),
+    ('nodesets', re.compile(r'The nodeset "([^"]+)" was not found')),
+    ('jobs', re.compile(r'Job (\S+) not defined')),
+)
+_PROJECTS = re.compile(r'The projects? ((?:"[^"]+"(?:, )?)+) w(?:as|ere) not found\.')
+
+
+def problems(tenant: LocalTenant) -> list[Problem]:
+    """Return what Zuul's loader found wrong, with hints."""
+    names = {'templates': tenant.layout.project_templates, 'nodesets': tenant.layout.nodesets, 'jobs': tenant.layout.jobs}
+    return [explained(problem, names) for problem in tenant.problems]
+
+
+def explained(problem: Problem, names: dict[str, Iterable[str]]) -> Problem:
+    """Return *problem* with a hint, if it says that something is missing.
+
+    :param names: for each kind of thing the names that the tenant has.
+    """
+    projects = _PROJECTS.search(problem.message)
+    if projects:
+        missing = re.findall(r'"([^"]+)"', projects.group(1))
+        text = f'{problem.message[:projects.start()]}{projects.group(0)}'
+        return dataclasses.replace(problem, message=text, hint='\n'.join(map(owners.how_to_add, missing)))
+    for kind, pattern in _MISSING:
+        match = pattern.search(problem.message)
+        if match:
+            name = match.group(1).rstrip('.')
+            near = difflib.get_close_matches(name, list(names[kind]), n=3, cutoff=0.8)
+            hint = f'Nearest: {", ".join(near)}.\n' if near else ''
+            hint += owners.hint(kind, name)
+            if kind == 'nodesets':
+                hint += '\n' + labels.hint(name, list(load_labels()))
+            return dataclasses.replace(problem, hint=hint)
+    return problem

@@ -1,0 +1,47 @@
+"""Playbooks that a job names and its repository does not have: Zuul finds out when the job runs."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+
+from zuul_local.lint.configuration import PHASES, line_in, problem_at, variants
+from zuul_local.tenant.load import LocalTenant
+from zuul_local.tenant.problem import ERROR, Problem
+
+
+def problems(tenant: LocalTenant) -> list[Problem]:
+    """Return one problem for each playbook of each job variant whose file does not exist."""
+    found = []
+    for job in variants(tenant):
+        for phase in PHASES:
+            for playbook in job._get(phase) or ():
+                if not playbook.source_context or playbook.source_context.project_canonical_name not in tenant.projects:
+                    continue
+                root = tenant.projects[playbook.source_context.project_canonical_name].path
+                if not (root / playbook.path).is_file():
+                    found.append(problem_at(
+                        tenant, job, ERROR, message(job.name, phase, playbook.path),
+                        hint(root, playbook.path), line_in(job, playbook.path)))
+    return found
+
+
+def message(job: str, phase: str, path: str) -> str:
+    return f'job {job}: the {phase.replace("_", "-")} playbook {path!r} does not exist; the path starts at the repository.'
+
+
+def hint(root: Path, path: str) -> str:
+    """Return the playbooks of the repository in *root* whose paths are most like *path*."""
+    near = difflib.get_close_matches(path, playbooks_of(root), n=3, cutoff=0.7)
+    return f'Nearest: {", ".join(near)}.' if near else f'Write the playbook {root / path}, or correct the path.'
+
+
+def playbooks_of(root: Path) -> list[str]:
+    """Return the YAML files below *root*, without those of roles and hidden folders, relative to it."""
+    found = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith('.') and name not in ('roles', 'node_modules'))
+        found += [os.path.relpath(os.path.join(folder, name), root) for name in sorted(names)
+                  if name.endswith(('.yaml', '.yml'))]
+    return found
