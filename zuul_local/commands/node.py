@@ -39,7 +39,7 @@ def list_(args: argparse.Namespace) -> int:
     labels: list[dict[str, Any]] = [{
         'name': label.name, 'kind': label.kind, 'pythons': list(label.pythons), 'default': label.default,
         'offline': label.offline, 'image': (reference := image.reference(label)),
-               'megabytes': here[reference]['Size'] // 1_000_000 if reference in here else None,
+        'megabytes': here[reference]['Size'] // 1_000_000 if reference in here else None,
     } for label in load_labels().values()]
     nodes = list(_nodes(podman))
     if args.json:

@@ -80,6 +80,7 @@ class Nodes:
         self.known_hosts = self.folder / 'known_hosts'
         self._ready = False
         self._stopped = threading.Event()
+        self._starting = threading.Lock()
         self._bell = os.pipe()
         self._make_keys()
 
@@ -90,14 +91,19 @@ class Nodes:
         :param images: label name -> reference of its image.
         :raises ProcessError: podman failed; :meth:`stop` removes what there is.
         """
-        if not wanted:
-            return
+        with self._starting:
+            if wanted and not self._stopped.is_set():
+                self._start(wanted, images)
+
+    def _start(self, wanted: Sequence[tuple[str, Label]], images: Mapping[str, str]) -> None:
         names = container_names(self.run_id, [name for name, _ in wanted])
         with concurrent.futures.ThreadPoolExecutor(len(wanted)) as pool:
             list(pool.map(self._make_network, sorted({label.offline for _, label in wanted})))
             jobs = [(container, name, label, images[label.name])
                     for container, (name, label) in zip(names, wanted, strict=True)]
             list(pool.map(lambda job: self._start_one(*job), jobs))
+        if self._stopped.is_set():
+            return
         host_key = ' '.join((self.folder / 'host.pub').read_text().split()[:2])
         described = {entry['Name'].lstrip('/'): entry
                      for entry in json.loads(self.podman.run('inspect', '--type', 'container', *names))}
@@ -117,12 +123,14 @@ class Nodes:
         began = time.monotonic()
 
         def one(node: Node) -> float:
-            while time.monotonic() - began < timeout:
+            while time.monotonic() - began < timeout and not self._stopped.is_set():
                 if greets(node) and process.run(self.ssh_argv(node, 'true'), check=False).returncode == 0:
                     return time.monotonic() - began
                 if owner.of(node.pid).endswith(':'):
                     break
                 time.sleep(POLL)
+            if self._stopped.is_set():
+                return time.monotonic() - began
             raise UserError(
                 f'Node {node.name} ({node.label.name}) does not let zuul in by ssh after '
                 f'{time.monotonic() - began:.1f} s. It says:\n{self._last_words(node)}',
@@ -161,13 +169,19 @@ class Nodes:
         threading.Thread(target=look, name='node-watch', daemon=True).start()
 
     def stop(self) -> None:
-        """Remove all of it, unless it is to be kept and came up.  May be called again, and after a failed start."""
+        """Remove all of it, unless it is to be kept and came up.
+
+        May be called again, after a failed start, and while another thread is still in :meth:`start`.
+        """
         if self._stopped.is_set():
             return
         self._stopped.set()
         os.write(self._bell[1], b'.')
         if self.keep and self._ready:
             return
+        if not self._starting.acquire(blocking=False):
+            remove_run(self.podman, self.run_id)        # what there is already; the rest when that thread gave up
+            self._starting.acquire()
         remove_run(self.podman, self.run_id)
         if self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -217,8 +231,10 @@ class Nodes:
             container, hostname(name), network_name(self.run_id, label.offline), image, marks, self.podman.ulimits,
             0 if self.keep else self.max_seconds))
         public = {name: (self.folder / name).read_bytes() for name in ('id.pub', 'host', 'host.pub')}
-        self.podman.run('cp', '-a=false', '-', f'{container}:/', stdin=payload(public, self.site.files(label)))
-        self.podman.run('start', container)
+        if not self._stopped.is_set():
+            self.podman.run('cp', '-a=false', '-', f'{container}:/', stdin=payload(public, self.site.files(label)))
+        if not self._stopped.is_set():
+            self.podman.run('start', container)
 
     def _last_words(self, node: Node) -> str:
         journal = ('exec', node.container, 'journalctl', '--no-pager', '-q', '-n', '20')

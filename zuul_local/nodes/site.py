@@ -5,6 +5,7 @@ It is handed to a node when it starts and to an image while it is built; nothing
 
 from __future__ import annotations
 
+import collections
 import configparser
 import dataclasses
 import json
@@ -29,7 +30,7 @@ PIP_VARIABLES = {
 UV_VARIABLES = {
     'index-url': ('UV_DEFAULT_INDEX', 'UV_INDEX_URL'), 'extra-index-url': ('UV_INDEX', 'UV_EXTRA_INDEX_URL'),
 }
-LOOPBACK = re.compile(r'^(localhost|127\.|\[?::1)')
+LOOPBACK = re.compile(r'(localhost$|127\.|::1$)')
 
 File = tuple[str, bytes, int]
 
@@ -220,8 +221,7 @@ def _apt_entries(root: Path) -> Iterator[tuple[str, str]]:
         text = re.sub(r'^#.*\n?', '', _read(path), flags=re.M)
         for stanza in re.split(r'\n\s*\n', text):
             found = re.findall(r'^([\w-]+):((?:.*)(?:\n[ \t].*)*)', stanza, re.M)
-            fields = dict.fromkeys(('types', 'uris', 'suites', 'components', 'enabled'), ['']) | {
-                key.lower(): value.split() for key, value in found}
+            fields = collections.defaultdict(list, {key.lower(): value.split() for key, value in found})
             if 'deb' in fields['types'] and 'main' in fields['components'] and fields['enabled'] != ['no']:
                 yield from ((uri, suite) for uri in fields['uris'] for suite in fields['suites'])
 

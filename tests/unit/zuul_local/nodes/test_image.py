@@ -1,0 +1,85 @@
+"""Images are named by all that they are made of, and by nothing of the site."""
+
+import dataclasses
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+from zuul_local.nodes import image
+from zuul_local.nodes.labels import Label
+from zuul_local.nodes.podman import Podman
+from zuul_local.nodes.site import Site
+
+LABEL = Label('debian-trixie', 'trixie', ('3.13',), '/usr/bin/python3', 'real')
+SECRET = Site(proxies=(('http_proxy', 'http://u:secret@p'),), bundle=b'ca', pip=(('index-url', 'https://u:secret@i'),),
+              apt_mirror='http://u:secret@m/debian', apt_proxies=(('http', 'http://u:secret@p'),))
+
+
+class Reference(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.files = {}
+        for name, path in image.context().items():
+            self.files[name] = Path(folder.name) / name
+            self.files[name].parent.mkdir(exist_ok=True)
+            shutil.copy(path, self.files[name])
+        self.before = image.reference(LABEL, self.files)
+
+    def test_a_copy_has_the_same_name(self) -> None:
+        self.assertEqual(image.reference(LABEL), self.before)
+        self.assertRegex(self.before, '^localhost/zuul-local/node:debian-trixie-[0-9a-f]{16}$')
+
+    def test_any_change_gives_another_name(self) -> None:
+        for name, path in self.files.items():
+            with self.subTest(name):
+                kept = path.read_bytes()
+                path.write_bytes(kept + b'\n')
+                self.assertNotEqual(self.before, image.reference(LABEL, self.files))
+                path.write_bytes(kept)
+        self.files['recipe/setup-node'].chmod(0o644)
+        self.assertNotEqual(self.before, image.reference(LABEL, self.files))
+
+    def test_a_file_more_gives_another_name(self) -> None:
+        more = {**self.files, 'recipe/more': self.files['Containerfile']}
+        self.assertNotEqual(self.before, image.reference(LABEL, more))
+
+    def test_the_offline_variant_shares_it(self) -> None:
+        offline = dataclasses.replace(LABEL, name='debian-trixie-offline', offline=True)
+        self.assertEqual(self.before, image.reference(offline, self.files))
+
+    def test_the_suite_is_part_of_it(self) -> None:
+        self.assertNotEqual(self.before, image.reference(dataclasses.replace(LABEL, suite='forky'), self.files))
+
+    def test_the_context_has_recipe_and_lock(self) -> None:
+        self.assertLessEqual({'Containerfile', 'recipe/setup-node', 'recipe/bindep.txt', 'toolchain/toolchain.txt'},
+                             set(self.files))
+
+
+class NothingOfTheSiteStays(unittest.TestCase):
+    def test_not_in_the_arguments_of_the_build(self) -> None:
+        argv = image.build_argv(Podman('runc'), LABEL, 'base', image.reference(LABEL), '/context', '/site')
+        self.assertIn('/site:/run/node-site:ro', argv)
+        self.assertNotIn('secret', ' '.join(argv))
+
+    def test_the_bare_system_drops_what_it_was_made_with(self) -> None:
+        argv = image.base_argv('trixie', SECRET, 'out.tar', '/kept.sources')
+        self.assertIn('deb http://u:secret@m/debian trixie main', argv)
+        hooks = [word for word in argv if word.startswith('--customize-hook')]
+        for path in ('/etc/apt/sources.list"', '/etc/apt/apt.conf.d/99mmdebstrap"'):
+            self.assertIn(path, hooks[0])
+        self.assertIn('--customize-hook=upload /kept.sources /etc/apt/sources.list.d/debian.sources', hooks)
+
+    def test_what_a_build_gets_to_read(self) -> None:
+        files = image.site_files(SECRET)
+        self.assertEqual({'environment', 'pip.conf', 'apt.conf'}, set(files))
+        self.assertIn('export http_proxy=http://u:secret@p\n', files['environment'])
+        self.assertIn('cert = /run/node-site/ca.crt', files['pip.conf'])
+        self.assertIn('Dir::Etc::sourceparts "/run/node-site/sources.list.d";', files['apt.conf'])
+        self.assertEqual({}, image.site_files(Site()))
+
+    def test_hostile_values_stay_values(self) -> None:
+        site = Site(proxies=(('http_proxy', "http://p/'; touch /owned; '"),))
+        self.assertIn("""export http_proxy='http://p/'"'"'; touch /owned; '"'"''\n""",
+                      image.site_files(site)['environment'])

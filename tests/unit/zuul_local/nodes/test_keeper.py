@@ -1,0 +1,87 @@
+"""The dead-man's switch, with a podman that writes down what it is asked."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+import unittest
+from pathlib import Path
+
+from zuul_local.nodes import keeper
+from zuul_local.paths import LIBRARY
+
+RUNNER = textwrap.dedent('''\
+    import os, subprocess, sys, time
+    from pathlib import Path
+    from zuul_local.nodes.keeper import Keeper
+    folder, podman, how = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+    keeper = Keeper.start(os.environ['ZLOCAL_RUN'], [podman], folder)
+    child = subprocess.Popen(['sleep', '60'], start_new_session=True)
+    print(child.pid, flush=True)
+    if how == 'release':
+        keeper.release()
+        keeper.release()
+    else:
+        time.sleep(60)
+''')
+PODMAN = '''\
+#!/bin/sh
+echo "$*" >> {log}
+case "$1 $2" in
+    "ps -a") [ -e {log}.removed ] || echo "c0ffee "; echo "deed yes" ;;
+    "network ls") echo "[]" ;;
+    "rm -f") touch {log}.removed ;;
+esac
+'''
+
+
+class Switch(unittest.TestCase):
+    def setUp(self) -> None:
+        top = tempfile.TemporaryDirectory()
+        self.addCleanup(top.cleanup)
+        self.top = Path(top.name)
+        self.folder = self.top / 'run'
+        self.folder.mkdir()
+        (self.folder / 'key').write_text('secret')
+        self.log = self.top / 'log'
+        self.podman = self.top / 'podman'
+        self.podman.write_text(PODMAN.format(log=self.log))
+        self.podman.chmod(0o755)
+        self.run_id = os.urandom(4).hex()
+
+    def start(self, how: str) -> tuple[subprocess.Popen[str], int]:
+        environ = {**os.environ, keeper.MARK: self.run_id, 'PYTHONPATH': str(LIBRARY)}
+        runner = subprocess.Popen([sys.executable, '-c', RUNNER, str(self.folder), str(self.podman), how],
+                                  env=environ, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(runner.communicate)
+        self.addCleanup(runner.kill)
+        self.addCleanup(keeper.kill_marked, self.run_id)
+        assert runner.stdout
+        return runner, int(runner.stdout.readline())
+
+    def gone(self) -> bool:
+        return not self.folder.exists() and not list(keeper.marked(self.run_id))
+
+    def test_a_killed_runner_takes_all_of_its_run_with_it(self) -> None:
+        runner, child = self.start('sleep')
+        self.assertIn(child, set(keeper.marked(self.run_id)))
+        runner.send_signal(signal.SIGKILL)
+        runner.wait()
+        end = time.monotonic() + 10
+        while not self.gone() and time.monotonic() < end:
+            time.sleep(0.05)
+        self.assertTrue(self.gone(), list(keeper.marked(self.run_id)))
+        asked = self.log.read_text()
+        self.assertIn(f'label=zuul-local.run={self.run_id}', asked)
+        self.assertIn('rm -f -t 0 c0ffee\n', asked)
+        self.assertNotIn('rm -f -t 0 deed', asked)
+        self.assertNotIn('c0ffee deed', asked)
+
+    def test_a_runner_that_cleaned_up_is_let_go(self) -> None:
+        runner, _ = self.start('release')
+        self.assertEqual(0, runner.wait(10))
+        self.assertTrue(self.folder.exists())
+        self.assertFalse(self.log.exists())
