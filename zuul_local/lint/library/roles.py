@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from zuul_local.lint import files
+from zuul_local.lint.library import files
 
 NEEDED = ('README.rst', 'meta/argument_specs.yaml', 'meta/main.yaml', 'tasks/main.yaml')
 SECTIONS = ('Example', 'Differences')

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zuul_local.lint import files, jobs, roles
+from zuul_local.lint.library import files, jobs, roles
 
 _INCLUDES = tuple(f'{prefix}{verb}_role' for prefix in ('', 'ansible.builtin.') for verb in ('include', 'import'))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from zuul_local.lint import files, jobs, roles
+from zuul_local.lint.library import files, jobs, roles
 
 PAGES = {'role': 'doc/source/reference/roles.rst', 'job': 'doc/source/reference/jobs.rst'}
 

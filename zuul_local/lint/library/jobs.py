@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zuul_local.lint import files, roles
+from zuul_local.lint.library import files, roles
 
 FOLDERS = ('zuul.d', 'zuul-tests.d')
 PHASES = ('pre-run', 'run', 'post-run', 'cleanup-run')
