@@ -38,6 +38,7 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout: float | None = 600,
     check: bool = True,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run *argv* to its end and return its result with text output.
 
@@ -46,6 +47,7 @@ def run(
     :param stdin: text or bytes that it reads; nothing when None.
     :param env: the whole environment, or None for this process's own.
     :param timeout: seconds.
+    :param pass_fds: file descriptors that it inherits, for example a lock that must outlive us with it.
     :raises ProcessError: it could not be started, ran out of time, or (with *check*) failed.
     """
     words = [os.fspath(word) for word in argv]
@@ -54,7 +56,7 @@ def run(
     try:
         done = subprocess.run(  # type: ignore[call-overload]
             words, cwd=cwd, env=env, timeout=timeout, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **source)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, pass_fds=pass_fds, **source)
     except FileNotFoundError as error:
         raise ProcessError(words, None, '', str(error)) from error
     except subprocess.TimeoutExpired as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -37,7 +36,7 @@ def needs_node(words: Sequence[str]) -> bool:
     """Return whether the verb will start a node of a label of its own choice or the user's."""
     verb = verb_of(words)
     parts = [word for word in words if not word.startswith('-')][1:]
-    return verb in NODE_VERBS or verb == 'test' and (not parts or 'functional' in parts)
+    return verb in NODE_VERBS or (verb == 'test' and (not parts or 'functional' in parts))
 
 
 def label_of(words: Sequence[str]) -> str:
@@ -58,20 +57,20 @@ def provide_environment(folder: Path, python: Path, cache: Path, words: Sequence
     :param words: arguments of zuul-local; a verb that needs a node gets its image built at the same time.
     :raises UserError: it cannot be made.
     """
-    with alone(folder):
+    with alone(folder) as held:
         if is_complete(folder, 'zuul/bin/python'):
             return
-        shutil.rmtree(folder, ignore_errors=True)
+        recipe.remove(folder)
         folder.mkdir(parents=True)
         say(f'first start: making the environment {folder}')
         with step('uv, which installs the rest', '25 MB', '2 s'):
             tool = recipe.installer(index.here(), cache)
         with step('Zuul as a library', '75 MB', '5 s' if tool.is_uv else '20 s'):
-            recipe.make_venv(tool, python, folder / 'zuul', (recipe.REQUIREMENTS / 'zuul.txt',))
+            recipe.make_venv(tool, python, folder / 'zuul', (recipe.REQUIREMENTS / 'zuul.txt',), held)
         image = start_image(folder, words) if needs_node(words) else None
         try:
             with step(f'Ansible {ANSIBLE} with the collections in use', '75 MB, 56 MB to download', '10 s'):
-                recipe.make_ansible(tool, python, folder / 'ansible' / ANSIBLE, ANSIBLE)
+                recipe.make_ansible(tool, python, folder / 'ansible' / ANSIBLE, ANSIBLE, held)
             recipe.write_ready(folder, python)
         finally:
             if image:
@@ -101,14 +100,16 @@ def start_image(folder: Path, words: Sequence[str]) -> threading.Thread:
 
 
 def provide_host(mark: Path, words: Sequence[str], environ: Mapping[str, str]) -> None:
-    """Install missing host packages, and remember that none is missing.
+    """Install missing host packages, and remember when none is missing.
 
-    :raises UserError: some stay missing.
+    :raises UserError: some that the verb needs stay missing.
     """
-    if verb_of(words) in READING_VERBS and shutil.which('git'):
+    root = os.geteuid() == 0
+    names = host.lacking((LIBRARY / 'bindep.txt').read_text(), root=root, environ=environ)
+    if names and verb_of(words) in READING_VERBS and 'git' not in names:
         return
-    host.provide((LIBRARY / 'bindep.txt').read_text(), may_install=not environ.get('ZLOCAL_NO_INSTALL'),
-                 root=os.geteuid() == 0, environ=environ, say=say)
+    if names:
+        host.provide(names, may_install=not environ.get('ZLOCAL_NO_INSTALL'), root=root, environ=environ, say=say)
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.touch()
 

@@ -40,8 +40,12 @@ def is_complete(folder: Path, program: str) -> bool:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold the lock of the environment *folder*; wait for another process that has it. It ends with its process."""
+def alone(folder: Path) -> Iterator[int]:
+    """Hold the lock of the environment *folder*, after waiting for another process that has it.
+
+    Yields the file descriptor of the lock. An installer that inherits it goes on holding the lock when we are killed,
+    so that nobody builds in the same place while it still writes.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f'{folder.name}.lock').open('w') as lock:
         try:
@@ -49,7 +53,7 @@ def alone(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             say(f'another zuul-local is preparing {folder}; waiting for it')
             fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        yield lock.fileno()
 
 
 def surplus(used: dict[str, float], newest: str, kept: int = KEPT) -> list[str]:

@@ -114,39 +114,48 @@ def missing_programs(names: Iterable[str], which: Callable[[str], str | None]) -
     return tuple(name for name in names if name in PROGRAMS and not which(PROGRAMS[name]))
 
 
-def provide(
-    bindep: str, *, may_install: bool, root: bool, environ: Mapping[str, str], say: Callable[[str], None],
-) -> None:
-    """Install the host packages that are missing.
+def has_apt() -> bool:
+    """Return whether packages are dpkg's and apt's here."""
+    return bool(shutil.which('dpkg-query') and shutil.which('apt-get'))
+
+
+def lacking(bindep: str, *, root: bool, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the host packages that are missing.
 
     :param bindep: text of the bindep file.
+    :param root: whether this process is root's; others need what rootless containers take.
+    """
+    names = wanted(parse(bindep), ('runner',) if root else ('runner', 'rootless'))
+    if has_apt():
+        have = installed(run(query_argv(names), env={**environ, 'LC_ALL': 'C'}, check=False).stdout)
+        return tuple(name for name in names if name not in have)
+    path = f'{environ.get("PATH", os.defpath)}:{SYSTEM_PATH}'
+    return missing_programs(names, lambda program: shutil.which(program, path=path))
+
+
+def provide(
+    names: Sequence[str], *, may_install: bool, root: bool, environ: Mapping[str, str], say: Callable[[str], None],
+) -> None:
+    """Install host packages.
+
+    :param names: those that are missing, at least one.
     :param may_install: False to say only what is missing.
     :param root: whether this process may install without sudo.
     :param say: prints one line for the person in front of it.
-    :raises UserError: something is missing and stays so.
+    :raises UserError: they stay missing.
     """
-    rules = parse(bindep)
-    names = wanted(rules, ('runner',) if root else ('runner', 'rootless'))
-    if not shutil.which('dpkg-query') or not shutil.which('apt-get'):
-        path = f'{environ.get("PATH", os.defpath)}:{SYSTEM_PATH}'
-        lacking = missing_programs(names, lambda program: shutil.which(program, path=path))
-        if lacking:
-            raise UserError(f'This host lacks {", ".join(lacking)} (as Debian names them), and has no apt to get them.',
-                            'Install them with the package manager of this system, then try again.')
-        return
-    have = installed(run(query_argv(names), env={**environ, 'LC_ALL': 'C'}, check=False).stdout)
-    lacking = tuple(name for name in names if name not in have)
-    if not lacking:
-        return
+    missing = f'This host lacks packages ({len(names)}): {", ".join(names)}.'
+    if not has_apt():
+        raise UserError(f'{missing} These are the names on Debian; there is no apt here to get them with.',
+                        'Install them with the package manager of this system, then try again.')
     sudo = None if root else shutil.which('sudo')
-    command = shlex.join(install_argv(lacking, sudo))
-    if not may_install:
-        raise UserError(f'This host lacks packages ({len(lacking)}): {", ".join(lacking)}', command)
+    command = shlex.join(install_argv(names, sudo))
     if not root and not sudo:
-        raise UserError(f'This host lacks packages ({len(lacking)}): {", ".join(lacking)}. '
-                        'You are not root, and there is no sudo.', f'Have root run: {command}')
-    say(f'host packages that are missing: {" ".join(lacking)}')
-    install(lacking, sudo, environ, say)
+        raise UserError(f'{missing} You are not root, and there is no sudo.', f'Have root run: {command}')
+    if not may_install:
+        raise UserError(missing, command)
+    say(f'host packages that are missing: {" ".join(names)}')
+    install(names, sudo, environ, say)
 
 
 def install(names: Sequence[str], sudo: str | None, environ: Mapping[str, str], say: Callable[[str], None]) -> None:

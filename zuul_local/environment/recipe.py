@@ -109,16 +109,17 @@ def _unpacked(wheel: Path, member: str) -> Path:
     return path
 
 
-def make_venv(tool: Installer, python: Path, venv: Path, locks: Sequence[Path]) -> None:
+def make_venv(tool: Installer, python: Path, venv: Path, locks: Sequence[Path], held: int) -> None:
     """Make *venv*, or make it anew, with what *locks* pin and its bytecode.
 
+    :param held: file descriptor of the lock on the place, which the installers inherit.
     :raises UserError: a download failed, a digest is not that of the lock, or the disk is full.
     """
-    shutil.rmtree(venv, ignore_errors=True)
+    remove(venv)
     venv.parent.mkdir(parents=True, exist_ok=True)
     for argv in tool.commands(python, venv, locks):
         try:
-            run(argv, cwd=venv.parent, env=tool.environment(), timeout=1800)
+            run(argv, cwd=venv.parent, env=tool.environment(), timeout=1800, pass_fds=(held,))
         except ProcessError as error:
             said = indexes.masked((error.stderr or error.stdout).strip())
             names = ', '.join(lock.name for lock in locks)
@@ -126,13 +127,14 @@ def make_venv(tool: Installer, python: Path, venv: Path, locks: Sequence[Path]) 
                             f'{said or error}', 'What was fetched is kept: start again.') from None
 
 
-def make_ansible(tool: Installer, python: Path, venv: Path, version: str) -> None:
+def make_ansible(tool: Installer, python: Path, venv: Path, version: str, held: int) -> None:
     """Make the environment of one Ansible: ansible-core, the collections in use, and the preload.
 
     :param version: major version of the ansible package, the name that Zuul gives it.
+    :param held: as for :func:`make_venv`.
     :raises UserError: as :func:`make_venv`.
     """
-    make_venv(tool, python, venv, (REQUIREMENTS / f'ansible{version}.txt',))
+    make_venv(tool, python, venv, (REQUIREMENTS / f'ansible{version}.txt',), held)
     packages = site_packages(venv)
     pin = indexes.pins((REQUIREMENTS / f'ansible{version}-collections.txt').read_text())['ansible']
     try:
@@ -144,7 +146,14 @@ def make_ansible(tool: Installer, python: Path, venv: Path, version: str) -> Non
     name, text = PRELOAD
     (packages / name).write_text(text)
     collections = packages / 'ansible_collections'
-    run((venv / 'bin/python', '-m', 'compileall', '-q', '-j', '0', collections), timeout=600, check=False)
+    compiler = (venv / 'bin/python', '-m', 'compileall', '-q', '-j', '0', collections)
+    run(compiler, timeout=600, check=False, pass_fds=(held,))
+
+
+def remove(folder: Path) -> None:
+    """Remove *folder* with all that is in it, if it is there."""
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def is_used(member: str) -> bool:

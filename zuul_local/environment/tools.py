@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,11 +32,11 @@ def ensure_venv(name: str, requirements: Sequence[Path], python: Path | None = N
     cache = paths.cache_dir().resolve()
     folder = cache / 'env' / f'{name}-{key(requirements, python)}'
     if not is_complete(folder, 'bin/python'):
-        with alone(folder):
+        with alone(folder) as held:
             if not is_complete(folder, 'bin/python'):
-                shutil.rmtree(folder, ignore_errors=True)
+                recipe.remove(folder)
                 with step(f'environment "{name}"', f'{len(requirements)} locks', '20 s'):
-                    recipe.make_venv(recipe.installer(index.here(), cache), python, folder, requirements)
+                    recipe.make_venv(recipe.installer(index.here(), cache), python, folder, requirements, held)
                 recipe.write_ready(folder, python)
                 prune(folder)
                 say(f'it is in {folder}')
