@@ -1,0 +1,105 @@
+"""What cannot run is refused with one clear message and exit code 2, before any node starts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.functional.support import JOB, PLAY, RunnerTest
+
+
+class TestRefusals(RunnerTest):
+
+    def refused(self, *words: str, folder: Path, env: dict[str, str] | None = None) -> str:
+        output = self.zuul_local(*words, folder=folder, code=2, env=env)
+        self.assertFalse((folder / '.zuul-local/builds/latest').exists(), 'a build was started')
+        return output
+
+    def configured(self, text: str) -> Path:
+        return self.make_project({'.zuul.yaml': text, 'playbooks/run.yaml': PLAY})
+
+    def test_unknown_job_with_the_nearest_names(self) -> None:
+        output = self.refused('run', 'tox-py3111', folder=self.make_project())
+        self.assertRegex(output, r"no job is called 'tox-py3111'.*tox-py311")
+
+    def test_yaml_error(self) -> None:
+        output = self.refused('run', 'demo', folder=self.configured('- job:\n    name: demo\n   parent: base\n'))
+        self.assertRegex(output, r'\.zuul\.yaml(:3|.*line 3)')
+
+    def test_unknown_parent(self) -> None:
+        output = self.refused('run', 'demo', folder=self.configured(JOB.replace('parent: base', 'parent: bass')))
+        self.assertIn('bass', output)
+        self.assertIn('.zuul.yaml:1', output)
+
+    def test_abstract_job(self) -> None:
+        output = self.refused('run', 'demo', folder=self.configured(JOB.replace('    run:', '    abstract: true\n    run:')))
+        self.assertIn('abstract', output)
+
+    def test_missing_playbook(self) -> None:
+        output = self.refused('run', 'demo', folder=self.configured(JOB.replace('run.yaml', 'rum.yaml')))
+        self.assertRegex(output, r'\.zuul\.yaml:\d+: error: .*playbooks/rum\.yaml')
+
+    def test_label_of_another_site(self) -> None:
+        job = JOB.replace('    run:', '    nodeset: {nodes: [{name: node, label: ubuntu-jammy}]}\n    run:')
+        folder = self.configured(job)
+        output = self.refused('run', 'demo', folder=folder)
+        self.assertRegex(output, r"'ubuntu-jammy'[\s\S]*--label debian-bookworm[\s\S]*zuul-local\.yaml")
+        self.write(folder, {'zuul-local.yaml': 'labels: {ubuntu-jammy: nonsense}\n'})
+        self.assertIn("'nonsense'", self.refused('run', 'demo', folder=folder))
+        self.assertIn("--label 'nonsense'", self.refused('run', 'demo', '--label', 'nonsense', folder=folder))
+
+    def test_python_that_the_label_lacks(self) -> None:
+        output = self.refused('run', 'tox-py313', folder=self.make_project())
+        self.assertRegex(output, r'Python 3\.13[\s\S]*debian-bookworm does not have[\s\S]*--label debian-trixie')
+
+    def test_other_repository_without_git(self) -> None:
+        (self.top / 'plain').mkdir()
+        output = self.refused('run', 'demo', '--with', f'example.org/x={self.top}/plain', folder=self.make_project())
+        self.assertRegex(output, r'example\.org/x: .*/plain: not in a git repository')
+
+    def test_word_for_another_repository_in_the_wrong_form(self) -> None:
+        output = self.refused('run', 'demo', '--with', 'nonsense', folder=self.make_project())
+        self.assertIn('NAME=DIR', output)
+
+    def test_project_without_a_commit(self) -> None:
+        self.assertIn('no commit yet', self.refused('run', 'demo', folder=self.make_project(commit=False)))
+
+    def test_detached_head(self) -> None:
+        folder = self.make_project()
+        self.git(folder, 'checkout', '-q', '--detach')
+        self.assertIn('--base-ref', self.refused('run', 'demo', folder=folder))
+
+    def test_folder_without_git(self) -> None:
+        folder = self.top / 'plain'
+        folder.mkdir()
+        self.assertIn('not in a git repository', self.refused('run', 'demo', folder=folder))
+
+    def test_settings_that_are_wrong(self) -> None:
+        folder = self.make_project()
+        for text, expected in (('project: {}', "'project'"), ('labels: [a]', "'labels'"), ('a: [', 'zuul-local.yaml:')):
+            with self.subTest(text=text):
+                self.write(folder, {'zuul-local.yaml': text})
+                self.assertIn(expected, self.refused('run', 'demo', folder=folder))
+
+    def test_secret_that_the_job_does_not_use(self) -> None:
+        (self.top / 'secret').write_text('a: b\n')
+        output = self.refused('run', 'demo', '--secret', f'x={self.top}/secret', folder=self.make_project())
+        self.assertIn('uses no secret called x', output)
+
+    def test_programs_that_are_missing(self) -> None:
+        for missing in ('podman', 'bwrap'):
+            with self.subTest(missing=missing):
+                folder = self.make_project(name=f'without-{missing}')
+                output = self.refused('run', 'demo', '--no-install', folder=folder, env={'PATH': self.path_without(missing)})
+                self.assertRegex(output, r'bubblewrap|podman')
+
+    def path_without(self, missing: str) -> str:
+        """Return a PATH with every program of this machine but one."""
+        programs = self.top / f'bin-{missing}'
+        programs.mkdir()
+        for folder in ('/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'):
+            for path in Path(folder).iterdir() if Path(folder).is_dir() else ():
+                link = programs / path.name
+                if path.name != missing and not link.exists() and os.access(path, os.X_OK):
+                    link.symlink_to(path)
+        return str(programs)
