@@ -66,8 +66,7 @@ def freeze(tenant: LocalTenant, name: str, *, variables: Mapping[str, Any] | Non
         raise UserError(f'job {name}: {_first_paragraph(error)}', f'zuul-local show {name}') from error
     jobs = {job.name: job for job in item.current_build_set.job_graph.getJobs()}
     if name not in jobs:
-        raise UserError(f'job {name} does not apply to branch {tenant.project.branch!r}: no variant of it matches.',
-                        'Name the branch that the work is meant for with --base-ref BRANCH.')
+        raise _not_applicable(tenant, name)
     job = _as_executor_sees(jobs[name])
     _relabel(job, labels or {})
     return Frozen(job, _parameters(tenant, item, jobs[name]), attached[0] if attached else '')
@@ -139,16 +138,17 @@ def _as_executor_sees(job: Any) -> Any:
 
 def _stand_in_nodesets(layout: Any, labels: Mapping[str, str]) -> None:
     """Where a named nodeset is missing and *labels* says what to use for it, let it be one node of that name."""
-    named = {job._get('nodeset') for variants in layout.jobs.values() for job in variants}
+    asked = (job._get('nodeset') for variants in layout.jobs.values() for job in variants)
+    named = {nodeset for nodeset in asked if isinstance(nodeset, str)}
     for name in named:
-        if isinstance(name, str) and name not in layout.nodesets and (name in labels or '*' in labels):
+        if name not in layout.nodesets and (name in labels or '*' in labels):
             nodeset = model.NodeSet(name)
             nodeset.addNode(model.Node([name], name))
             layout.nodesets[name] = nodeset
 
 
 def _stand_in_templates(layout: Any, project: str) -> None:
-    """Let templates that *project* names and nobody defines be empty: the loader reports them, this job may not care."""
+    """Let templates that *project* names and nobody defines be empty: the loader has reported them."""
     for config in layout.getProjectConfigs(project):
         for name in config.templates:
             layout.project_templates.setdefault(name, [])
@@ -171,13 +171,25 @@ def _parameters(tenant: LocalTenant, item: Any, job: Any) -> dict[str, Any]:
 
 def _unknown(tenant: LocalTenant, name: str) -> UserError:
     near = difflib.get_close_matches(name, tenant.layout.jobs, n=3)
-    broken = [problem for problem in tenant.problems if problem.severity == 'error']
-    shown, more = broken[:SHOWN], len(broken[SHOWN:])
     message = f'no job is called {name!r}.' + (f' Nearest: {", ".join(near)}.' if near else '')
-    if broken:
-        message += '\nIts definition may be among what could not be loaded:\n' + '\n'.join(map(str, shown))
-        message += f'\n(and {more} more: zuul-local check)' if more else ''
-    return UserError(message, 'zuul-local list')
+    return UserError(message + _broken(tenant, 'Its definition may be among what could not be loaded:'), 'zuul-local list')
+
+
+def _not_applicable(tenant: LocalTenant, name: str) -> UserError:
+    branch = tenant.project.branch
+    message = f'job {name} does not apply to branch {branch!r}: no variant of it, or of a parent, matches.'
+    return UserError(message + _broken(tenant, 'The reason may be in what could not be loaded:'),
+                     'If another branch is meant, name it with --base-ref BRANCH.')
+
+
+def _broken(tenant: LocalTenant, introduction: str) -> str:
+    """Return the configuration errors as further lines of a message, '' when there are none."""
+    broken = [problem for problem in tenant.problems if problem.severity == 'error']
+    if not broken:
+        return ''
+    more = len(broken[SHOWN:])
+    return '\n'.join(['', introduction, *map(str, broken[:SHOWN]),
+                      *([f'(and {more} more: zuul-local check)'] if more else [])])
 
 
 def _first_paragraph(error: Exception) -> str:

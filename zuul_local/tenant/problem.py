@@ -62,7 +62,7 @@ def describe(said: str, whole: str, snippet: str, first_line: int) -> tuple[str,
         return _yaml_message(said), line
     stanza = re.search(r'The problem appears in the (?:"(.*?)" attribute\s+of the )?"?(.+?)"? ([\w-]+) stanza:', whole)
     prefix = f'{stanza.group(3)} {stanza.group(2)}: ' if stanza and stanza.group(2) != 'following' else ''
-    voluptuous = re.fullmatch(r"(.*?) ?(?:for dictionary value )?@ data((?:\[.+?\])+)(.*)", said, re.DOTALL)
+    voluptuous = re.fullmatch(r'(.*?) ?(?:for dictionary value )?@ data((?:\[.+?\])+)(.*)', said, re.DOTALL)
     if voluptuous:
         keys = re.findall(r"\['?(.*?)'?\]", voluptuous.group(2))
         text = f'{_schema_words(voluptuous.group(1), keys)}{voluptuous.group(3)}'

@@ -9,6 +9,7 @@ from __future__ import annotations
 import configparser
 import contextlib
 import hashlib
+import logging
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -80,6 +81,8 @@ class BlobStore:
 
 def install() -> None:
     """Put the stand-ins in place that Zuul looks up in its own modules. May be called again."""
+    # what a person must know is in the results; without a handler Python prints warnings of Zuul's loggers as they come
+    logging.getLogger().addHandler(logging.NullHandler())
     # S5: loading decrypts every secret to validate it; what a build gets comes from --secret, never from here.
     yamlutil.EncryptedPKCS1_OAEP.decrypt = lambda self, key: 'not decrypted'
     model.BlobStore = BlobStore
