@@ -76,9 +76,14 @@ def show(argv: Sequence[str | os.PathLike[str]], *, cwd: str | Path | None = Non
     """
     words = [os.fspath(word) for word in argv]
     try:
-        return subprocess.call(words, cwd=cwd, env=env, stdin=subprocess.DEVNULL)
+        child = subprocess.Popen(words, cwd=cwd, env=env, stdin=subprocess.DEVNULL)
     except FileNotFoundError as error:
         raise ProcessError(words, None, '', str(error)) from error
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        child.wait()
+        raise
 
 
 def _text(data: bytes | None) -> str:

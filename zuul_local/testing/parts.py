@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from zuul_local import process
+from zuul_local.errors import INTERRUPTED
 from zuul_local.testing import tools as commands
 from zuul_local.testing.outcome import FAILED, PASSED, Case, line_of
 from zuul_local.testing.tools import Tools
@@ -69,6 +70,8 @@ def _stestr(part: str, tools: Tools, root: Path, *, processes: int, quiet: bool)
         argv = (tools.program('python'), '-m', 'zuul_local.testing.watch', str(root), str(result), str(int(quiet)),
                 *commands.stestr(tools, part, processes))
         code = process.show(argv, cwd=root, env=commands.environment(tools, root, os.environ))
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
         if not result.exists():
             return [_shown(Case(part, FAILED, detail=f'The tests ended with {code} before they could be counted.'))]
         return [Case(**case) for case in json.loads(result.read_text(encoding='utf-8'))]

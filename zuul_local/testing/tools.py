@@ -59,6 +59,7 @@ def linters(tools: Tools, root: Path) -> dict[str, tuple[str, ...]]:
         'check': (str(root / 'zuul-local'), 'check'),
         'yamllint': (tools.program('yamllint'), '--strict', '-f', 'parsable', '.'),
         'ruff': (tools.program('ruff'), 'check', '--output-format', 'concise', '.'),
+        'docutils': (tools.program('docutils'), '--strict', 'README.rst', os.devnull),
         'reno': (tools.program('reno'), '--quiet', 'lint'),
     }
 

@@ -17,6 +17,7 @@ from typing import Any
 from subunit import ByteStreamToStreamResult
 from testtools import CopyStreamResult, StreamResult, StreamToDict
 
+from zuul_local.errors import INTERRUPTED
 from zuul_local.testing.outcome import FAILED, PASSED, SKIPPED, Case, line_of
 
 STATUS = {'success': PASSED, 'xfail': PASSED, 'skip': SKIPPED}
@@ -83,4 +84,7 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
