@@ -63,7 +63,7 @@ def provide_environment(folder: Path, python: Path, cache: Path, words: Sequence
         recipe.remove(folder)
         folder.mkdir(parents=True)
         say(f'first start: making the environment {folder}')
-        with step('uv, which installs the rest', '25 MB', '2 s'):
+        with step('installer', '25 MB', '2 s'):
             tool = recipe.installer(index.here(), cache)
         with step('Zuul as a library', '75 MB', '5 s' if tool.is_uv else '20 s'):
             recipe.make_venv(tool, python, folder / 'zuul', (recipe.REQUIREMENTS / 'zuul.txt',), held)

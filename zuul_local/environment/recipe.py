@@ -124,7 +124,7 @@ def make_venv(tool: Installer, python: Path, venv: Path, locks: Sequence[Path], 
             said = indexes.masked((error.stderr or error.stdout).strip())
             names = ', '.join(lock.name for lock in locks)
             raise UserError(f'{venv} cannot be made from {names} (index {indexes.masked(tool.index.urls[0])}):\n'
-                            f'{said or error}', 'What was fetched is kept: start again.') from None
+                            f'{said or error}', 'Check the index and start again; what was fetched is kept.') from None
 
 
 def make_ansible(tool: Installer, python: Path, venv: Path, version: str, held: int) -> None:
