@@ -56,7 +56,7 @@ def without(text: str, user: str) -> str | None:
                 if not names:
                     continue
                 line = ', '.join(names) + line[found.end(1):]
-        if bare and not bare.startswith('#'):
+        if bare and (not bare.startswith('#') or bare.startswith('#include')):
             rules += 1
         kept.append(line)
     return ''.join(kept) if rules or text == ''.join(kept) else None
