@@ -116,7 +116,7 @@ def problems(params: dict[str, Any]) -> list[str]:
         variable = called.get('version', 'ensure_python_command_version')
         found.append(f"{variable} is '{params['version']}': not a PEP 440 specifier. "
                      "Write e.g. '<5' or '==4.30.1', or leave it empty.")
-    if not os.path.isabs(params['venv_path']) or os.path.normpath(params['venv_path']) == '/':
+    if not os.path.isabs(params['venv_path']) or not params['venv_path'].strip('/'):
         variable = called.get('venv_path', 'ensure_python_command_venv_path')
         found.append(f"{variable} is '{params['venv_path']}': not an absolute path of a folder. "
                      f"Write e.g. '{os.path.expanduser('~')}/.local/{params['name']}'.")
@@ -418,8 +418,8 @@ def provide(params: dict[str, Any], run: Run, check_mode: bool = False) -> dict[
     if found:
         raise Refused(refusal(role, found))
     request = Request(params['name'], params['package'] or params['name'], params['version'].strip(),
-                      params['existing'], os.path.normpath(params['venv_path']), tuple(params['sources']), params['require_hashes'],
-                      params['wheel_cache'], params['timeout'])
+                      params['existing'], os.path.normpath(params['venv_path']), tuple(params['sources']),
+                      params['require_hashes'], params['wheel_cache'], params['timeout'])
     environment = pep440.marker_environment()
     python = f"{os.path.realpath(sys.executable)} {environment['python_version']}"
     passed: list[dict[str, str]] = []

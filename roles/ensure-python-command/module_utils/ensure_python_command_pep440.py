@@ -128,7 +128,9 @@ def _satisfies_one(candidate: Version, text: str, operator: str, wanted: str) ->
 def satisfies(candidate: str, request: str) -> bool:
     """Tell whether version *candidate* meets every specifier of *request*.
 
-    Early releases count, as they do for pip once they are installed. A candidate that is no version meets only an empty request. Raises InvalidSpecifier."""
+    Early releases count, as they do for pip once they are installed. A candidate that is no version meets only
+    an empty request. Raises InvalidSpecifier.
+    """
     wanted = specifiers(request)
     try:
         parsed = version(candidate)
