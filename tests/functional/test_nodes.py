@@ -1,0 +1,296 @@
+"""Real nodes: what they are, what they reach, and that nothing of them stays."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+import unittest
+from pathlib import Path
+
+from zuul_local import paths, process
+from zuul_local.errors import UserError
+from zuul_local.nodes import container, image, keeper, labels, owner
+from zuul_local.nodes.container import Node, Nodes
+from zuul_local.nodes.podman import Podman, find_podman
+from zuul_local.nodes.site import File, Site, discover
+
+LABELS = labels.load_labels()
+BOOKWORM, TRIXIE, OFFLINE = (LABELS[f'debian-{name}'] for name in ('bookworm', 'trixie', 'bookworm-offline'))
+GONE = 10               # seconds in which a killed run must be gone
+
+RUNNER = textwrap.dedent('''\
+    import os, sys, time
+    from zuul_local import paths
+    from zuul_local.nodes import container, image, keeper, labels, owner, podman, site
+    run_id = os.environ['ZLOCAL_RUN']
+    folder = paths.runs_dir() / run_id
+    folder.mkdir(mode=0o700)
+    owner.claim(folder)
+    tool = podman.find_podman()
+    if 'keeper' in sys.argv:
+        keeper.Keeper.start(run_id, tool.argv(), folder)
+    nodes = container.Nodes(tool, run_id, folder / 'nodes', site.Site())
+    names = ('debian-bookworm', 'debian-bookworm-offline')
+    wanted = [(name, labels.load_labels()[name]) for name in names]
+    print('starting', flush=True)
+    nodes.start(wanted, {label.name: image.reference(label) for _, label in wanted})
+    print('up', flush=True)
+    time.sleep(600)
+''')
+
+
+def report(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+class NodesTest(unittest.TestCase):
+    podman: Podman
+    site: Site
+    images: dict[str, str]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.podman = find_podman()
+        cls.site = discover(os.environ)
+        cls.images = {label.name: image.ensure_image(cls.podman, label, cls.site, report)
+                      for label in (BOOKWORM, TRIXIE, OFFLINE)}
+
+    def make_nodes(self, site: Site | None = None, keep: bool = False) -> Nodes:
+        folder = Path(tempfile.mkdtemp(prefix='zl-test-'))
+        self.addCleanup(shutil.rmtree, folder)
+        nodes = Nodes(self.podman, os.urandom(4).hex(), folder, self.site if site is None else site, keep, 900)
+        self.addCleanup(nodes.stop)
+        return nodes
+
+    def left(self, run_id: str) -> list[str]:
+        """Return all that is there of a run: containers, networks, processes, its folder."""
+        names = [str(entry['Names']) for entry in container.containers(self.podman)] \
+            + [name for name, _ in container.networks(self.podman)]
+        folder = paths.runs_dir() / run_id
+        return [name for name in names if run_id in name] + [str(pid) for pid in keeper.marked(run_id)] \
+            + ([str(folder)] if folder.exists() else [])
+
+    def assert_gone(self, run_id: str, seconds: float = GONE) -> None:
+        end = time.monotonic() + seconds
+        while (left := self.left(run_id)) and time.monotonic() < end:
+            time.sleep(0.1)
+        self.assertEqual([], left)
+
+
+class SideBySide(NodesTest):
+    """Three nodes of one run."""
+
+    nodes: Nodes
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        folder = Path(tempfile.mkdtemp(prefix='zl-test-'))
+        cls.addClassCleanup(shutil.rmtree, folder)
+        cls.nodes = Nodes(cls.podman, os.urandom(4).hex(), folder, cls.site, max_seconds=900)
+        cls.addClassCleanup(cls.nodes.stop)
+        cls.nodes.start([('one', BOOKWORM), ('two', TRIXIE), ('three', OFFLINE)], cls.images)
+        cls.nodes.wait(60)
+
+    def on(self, name: str, command: str, code: int = 0) -> str:
+        done = process.run(self.nodes.ssh_argv(self.nodes.addresses[name], command), check=False, timeout=60)
+        self.assertEqual(code, done.returncode, f'{name}: {command}\n{done.stdout}{done.stderr}')
+        return done.stdout.strip()
+
+    def each(self) -> list[Node]:
+        return list(self.nodes.addresses.values())
+
+    def test_they_have_booted_cleanly(self) -> None:
+        for node in self.each():
+            with self.subTest(node.label.name):
+                self.assertEqual('running', self.on(node.name, 'systemctl is-system-running --wait'))
+                self.assertEqual('', self.on(node.name, 'systemctl --failed --plain --no-legend'))
+                self.assertEqual(node.name, self.on(node.name, 'hostname'))
+
+    def test_they_are_what_their_label_says(self) -> None:
+        for node in self.each():
+            with self.subTest(node.label.name):
+                facts = json.loads(self.on(node.name, 'cat /etc/ci-node-facts.json'))
+                self.assertEqual(node.label.image, facts['label'])
+                self.assertEqual(node.label.suite, facts['os']['codename'])
+                self.assertEqual(list(node.label.pythons), facts['pythons'])
+                self.assertEqual(node.label.pythons[0], self.on(
+                    node.name, f'{node.label.python_path} -c "import sys; print(*sys.version_info[:2], sep=chr(46))"'))
+
+    def test_zuul_is_root_when_it_wants_and_speaks_utf8(self) -> None:
+        for node in self.each():
+            with self.subTest(node.label.name):
+                self.assertEqual('0', self.on(node.name, 'sudo -n id -u'))
+                self.assertEqual('UTF-8', self.on(node.name, 'locale charmap'))
+
+    def test_tools_are_in_venvs_and_nowhere_else(self) -> None:
+        for node in self.each():
+            with self.subTest(node.label.name):
+                for command in ('python3 -m pip --version', 'command -v pip', 'command -v tox', 'command -v bindep'):
+                    self.on(node.name, f'! {command}')
+                self.on(node.name, '/usr/tox-env/bin/tox --version && /usr/bindep-env/bin/bindep --help')
+
+    def test_the_caches_are_enough_to_make_a_venv_with_tox(self) -> None:
+        for node in self.each():
+            with self.subTest(node.label.name):
+                self.on(node.name, 'python3 -m venv --without-pip try')
+                self.on(node.name, 'try/bin/python /opt/cache/files/get-pip.py -q --no-index'
+                                   ' --find-links /opt/cache/wheels tox')
+                self.on(node.name, 'try/bin/tox --version')
+
+    def test_those_with_a_way_out_reach_an_index_and_a_mirror(self) -> None:
+        for name in ('one', 'two'):
+            with self.subTest(name):
+                self.on(name, 'python3 -m venv out && out/bin/pip -q download --no-deps -d out six')
+                self.on(name, 'sudo apt-get -qq update')
+
+    def test_they_see_each_other(self) -> None:
+        self.on('one', f'ping -c 1 -W 2 {self.nodes.addresses["two"].private_address}')
+        self.on('two', f'ping -c 1 -W 2 {self.nodes.addresses["one"].private_address}')
+
+    def test_an_offline_one_has_no_way_out(self) -> None:
+        self.assertEqual('', self.on('three', 'ip route show default'))
+        self.on('three', 'getent hosts deb.debian.org', 2)
+        address = self.on('one', 'getent ahostsv4 deb.debian.org').split()[0]
+        connect = f"python3 -c 'import socket; socket.create_connection((\"{address}\", 80), 3)'"
+        self.on('one', connect)
+        self.on('three', connect, 1)
+        gateway = self.nodes.addresses['three'].address.rpartition('.')[0] + '.1'
+        self.assertNotEqual(0, process.run(self.nodes.ssh_argv(
+            self.nodes.addresses['three'], f'sudo ip route add default via {gateway}'), check=False).returncode)
+        self.on('three', 'python3 -m venv in && in/bin/pip -q download six', 1)
+
+    def test_host_keys_are_those_that_were_given(self) -> None:
+        for node in self.each():
+            scanned = process.run(('ssh-keyscan', '-t', 'ed25519', node.address)).stdout
+            self.assertIn(node.host_key, scanned)
+
+
+class Lifetime(NodesTest):
+    def test_from_start_to_ssh(self) -> None:
+        nodes = self.make_nodes()
+        began = time.monotonic()
+        nodes.start([('one', BOOKWORM)], self.images)
+        nodes.wait(30)
+        print(f'node start to ssh: {time.monotonic() - began:.2f} s', file=sys.stderr)
+        nodes.stop()
+        nodes.stop()
+        self.assert_gone(nodes.run_id, 0)
+
+    def test_a_death_is_noticed_at_once(self) -> None:
+        nodes = self.make_nodes()
+        nodes.start([('one', BOOKWORM), ('two', BOOKWORM)], self.images)
+        died: list[str] = []
+        noticed = threading.Event()
+
+        def on_death(name: str) -> None:
+            died.append(name)
+            noticed.set()
+
+        nodes.watch(on_death)
+        os.kill(nodes.addresses['two'].pid, signal.SIGKILL)
+        self.assertTrue(noticed.wait(1))
+        nodes.stop()
+        time.sleep(0.5)
+        self.assertEqual(['two'], died)
+
+    def test_a_node_without_sshd_says_why(self) -> None:
+        class Broken(Site):
+            def files(self, label: labels.Label) -> list[File]:
+                return [('/etc/ssh/sshd_config.d/broken.conf', b'NoSuchOption yes\n', 0o644)]
+
+        nodes = self.make_nodes(Broken())
+        nodes.start([('one', BOOKWORM)], self.images)
+        with self.assertRaises(UserError) as caught:
+            nodes.wait(4)
+        self.assertIn('Node one (debian-bookworm) does not let zuul in', caught.exception.message)
+        self.assertIn('NoSuchOption', caught.exception.message)
+
+    def test_stopped_while_it_starts(self) -> None:
+        for delay in (0.05, 0.2, 0.4):
+            with self.subTest(delay):
+                nodes = self.make_nodes()
+                thread = threading.Thread(target=self.start_quietly, args=(nodes,))
+                thread.start()
+                time.sleep(delay)
+                nodes.stop()
+                thread.join()
+                self.assert_gone(nodes.run_id, 0)
+
+    def start_quietly(self, nodes: Nodes) -> None:
+        with contextlib.suppress(process.ProcessError):     # its containers were taken from under it
+            nodes.start([('one', BOOKWORM), ('two', OFFLINE)], self.images)
+
+    def test_a_kept_node_stays_until_it_is_removed(self) -> None:
+        nodes = self.make_nodes(keep=True)
+        self.addCleanup(shutil.rmtree, nodes.folder, ignore_errors=True)
+        self.addCleanup(container.remove_run, self.podman, nodes.run_id)
+        nodes.start([('one', BOOKWORM)], self.images)
+        nodes.wait(30)
+        nodes.stop()
+        container.reap(self.podman)
+        argv = container.ssh_argv(nodes.folder, nodes.addresses['one'].address, ('hostname',))
+        self.assertEqual('one', process.run(argv).stdout.strip())
+        self.assertIn(nodes.addresses['one'].container, ' '.join(nodes.detach()))
+
+
+class Killed(NodesTest):
+    """Runners that are killed with no chance to clean up."""
+
+    def start(self, keeper_too: bool, until: str) -> tuple[subprocess.Popen[str], str]:
+        run_id = os.urandom(4).hex()
+        environ = {**os.environ, keeper.MARK: run_id, 'PYTHONPATH': str(paths.LIBRARY)}
+        runner = subprocess.Popen([sys.executable, '-c', RUNNER, *(('keeper',) if keeper_too else ())], env=environ,
+                                  stdout=subprocess.PIPE, text=True)
+        self.addCleanup(runner.communicate)
+        self.addCleanup(runner.kill)
+        self.addCleanup(container.remove_run, self.podman, run_id)
+        assert runner.stdout
+        while runner.stdout.readline().strip() not in (until, ''):
+            pass
+        return runner, run_id
+
+    def test_the_keeper_removes_all_of_it(self) -> None:
+        for until, delay in (('up', 0.0), ('starting', 0.1), ('starting', 0.3)):
+            with self.subTest(until=until, delay=delay):
+                runner, run_id = self.start(True, until)
+                time.sleep(delay)
+                runner.kill()
+                runner.wait()
+                self.assert_gone(run_id)
+
+    def test_without_keeper_the_next_start_removes_it_and_only_it(self) -> None:
+        dead, dead_run = self.start(False, 'up')
+        alive = self.make_nodes()
+        alive.start([('one', BOOKWORM)], self.images)
+        name = f'zuul-local-test-{os.urandom(4).hex()}'
+        self.podman.run('create', '--name', name, *self.podman.ulimits, self.images[BOOKWORM.name], 'true')
+        self.addCleanup(self.podman.run, 'rm', '-f', name)
+        self.assertNotIn(dead_run, container.reap(self.podman))
+        self.assertTrue(self.left(dead_run))
+        dead.kill()
+        dead.wait()
+        self.assertIn(dead_run, container.reap(self.podman))
+        self.assertEqual([], self.left(dead_run))
+        state = self.podman.run('inspect', '-f', '{{.State.Status}}', alive.addresses['one'].container)
+        self.assertEqual('running', state)
+        self.podman.run('inspect', name)
+
+    def test_a_folder_that_nobody_claimed_yet_is_left_alone(self) -> None:
+        folder = paths.runs_dir() / os.urandom(4).hex()
+        folder.mkdir()
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        container.reap(self.podman)
+        self.assertTrue(folder.exists())
+        (folder / owner.FILE).write_text('1:1')
+        container.reap(self.podman)
+        self.assertFalse(folder.exists())
