@@ -9,7 +9,9 @@ from typing import Any
 
 from zuul_local.lint.library import files, roles
 
-FOLDERS = ('zuul.d', 'zuul-tests.d')
+FOLDERS = {'zuul.d': '', 'zuul-tests.d': '', 'config-project/zuul.d': 'config-project'}
+"""Folders of configuration, and the folders that the playbooks of their jobs are looked for in."""
+PLAYBOOKS = ('playbooks', 'test-playbooks', 'config-project/playbooks')
 PHASES = ('pre-run', 'run', 'post-run', 'cleanup-run')
 _CONDITIONS = ('when', 'until', 'changed_when', 'failed_when', 'that', 'var')
 _STRINGS = re.compile(r"""'[^']*'|"[^"]*\"""")
@@ -50,25 +52,39 @@ def expressions(value: Any) -> Iterator[str]:
 
 
 def variables(root: Path) -> set[str]:
-    """Return the names that a job can set to an effect: the roles' variables and what playbooks read themselves.
+    """Return the names that a job can set to an effect: the roles' variables and what defaults and playbooks read.
 
     :raises files.Unreadable: a playbook or a declaration is no YAML.
     """
     known = {name for role in roles.role_names(root) for name in roles.options(root, role)}
-    for folder in ('playbooks', 'test-playbooks'):
-        for path in sorted((root / folder).glob('**/*.yaml')):
+    for pattern in ('roles/*/defaults/*.yaml', *(f'{folder}/**/*.yaml' for folder in PLAYBOOKS)):
+        for path in sorted(root.glob(pattern)):
             for text in expressions(files.read(root, path)):
                 known.update(_NAMES.findall(_STRINGS.sub('', text)))
     return known
 
 
+def variants(root: Path, folder: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield file, name and attributes of each job in *folder*, and of each use of a job in a project or template.
+
+    :raises files.Unreadable: one of the files is no YAML.
+    """
+    for where, job in files.objects(root, folder, 'job'):
+        yield where, str(job.get('name', '?')), job
+    for kind in ('project', 'project-template'):
+        for where, project in files.objects(root, folder, kind):
+            pipelines = [value for value in project.values() if isinstance(value, dict)]
+            for entry in (entry for pipeline in pipelines for entry in files.as_list(pipeline.get('jobs'))):
+                if isinstance(entry, dict):
+                    yield from ((where, str(name), job) for name, job in entry.items() if isinstance(job, dict))
+
+
 def _problems(root: Path) -> Iterator[str]:
     known = variables(root)
-    for folder in FOLDERS:
-        for where, job in files.objects(root, folder, 'job'):
-            name = job.get('name', '?')
+    for folder, base in FOLDERS.items():
+        for where, name, job in variants(root, folder):
             for playbook in playbooks(job):
-                if not (root / playbook).is_file():
+                if not (root / base / playbook).is_file():
                     yield f'{where}: job {name}: there is no playbook {playbook}'
             given = {**(job.get('vars') or {}), **(job.get('extra-vars') or {})}
             for group in (job.get('host-vars') or {}, job.get('group-vars') or {}):
