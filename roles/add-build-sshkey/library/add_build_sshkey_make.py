@@ -63,7 +63,7 @@ def check(algorithm: str, size: int, name: str) -> None:
         lengths = KINDS[algorithm][1]
         allowed = ('%d to %d' % (lengths[0], lengths[-1]) if isinstance(lengths, range)
                    else ', '.join(str(one) for one in lengths))
-        problems.append("zuul_ssh_key_size is %d: an %s key has %s bits." % (size, algorithm, allowed))
+        problems.append('zuul_ssh_key_size is %d: an %s key has %s bits.' % (size, algorithm, allowed))
     if not re.fullmatch(r'[A-Za-z0-9_][A-Za-z0-9_.-]*', name) or name in ('authorized_keys', 'known_hosts', 'config'):
         problems.append("zuul_ssh_key_dest is '%s': not the name of a key file in ~/.ssh. Write for example 'id_rsa'."
                         % name)
@@ -135,8 +135,8 @@ def provide(params: Dict[str, Any]) -> Dict[str, Any]:
         make(path, algorithm, params['size'])
     public_key = run('ssh-keygen', '-y', '-P', '', '-f', path).strip()
     if not public_key.startswith(KINDS[algorithm][0]):
-        raise Refused("add-build-sshkey: zuul_ssh_key_algorithm is '%s', but '%s' holds an %s key. Name another file in "
-                      "zuul_temp_ssh_key." % (algorithm, path, public_key.split()[0]))
+        raise Refused("add-build-sshkey: zuul_ssh_key_algorithm is '%s', but '%s' holds an %s key. Name another file "
+                      "in zuul_temp_ssh_key." % (algorithm, path, public_key.split()[0]))
     # 1 is an agent without keys; 2 is no agent.
     listing = run('ssh-add', '-L', codes=(0, 1))
     commands: List[Tuple[str, ...]] = []

@@ -46,7 +46,7 @@ def missing(path: str) -> List[str]:
     wanted = [os.path.join(path, name) for name in FOLDERS]
     blocked = [one for one in [path, *wanted] if os.path.lexists(one) and not os.path.isdir(one)]
     if blocked:
-        raise Refused("ensure-output-dirs: %s: no folder. Remove it, or choose another zuul_output_dir."
+        raise Refused('ensure-output-dirs: %s: no folder. Remove it, or choose another zuul_output_dir.'
                       % ', '.join("'%s'" % one for one in blocked))
     return [one for one in wanted if not os.path.isdir(one)]
 

@@ -7,8 +7,8 @@ DOCUMENTATION = r'''
 module: fetch_output
 short_description: Bring a node's results to the executor
 description:
-  - Runs on the executor. The node is taken for hostile; links, devices, pipes, sockets and names with control characters
-    are left there, and nothing is written outside of the target folders.
+  - Runs on the executor. The node is taken for hostile; links, devices, pipes, sockets and names with control
+    characters are left there, and nothing is written outside of the target folders.
   - Whatever cannot be fetched is warned of and listed in C(problems); it is no failure.
 options:
   source: {description: Folder on the node., type: str, required: true}

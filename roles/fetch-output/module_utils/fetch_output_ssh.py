@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One ssh session to a node, with a Python program at its other end.
 
-The roles prepare-workspace-git and fetch-output each carry this file, because a role has to work when it is copied alone;
-a unit test keeps the two the same.
+The roles prepare-workspace-git and fetch-output each carry this file, because a role has to work when it is copied
+alone; a unit test keeps the two the same.
 """
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Session:
 
     def __init__(self, argv: Tuple[str, ...], program: str) -> None:
         # A file and not a pipe: an ssh master in the background may hold it open for minutes.
-        self._stderr = tempfile.TemporaryFile()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             self._process = subprocess.Popen(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,

@@ -8,8 +8,8 @@ module: fetch_subunit_output
 short_description: Collect the last run of test repositories as one subunit stream
 description:
   - Reads the repository files of stestr (C(.stestr)) and testr (C(.testrepository)) itself; neither has to be there.
-  - The page is made by C(subunit2html) from the tox environments of the folder, C(/usr/stestr-env) or the PATH. Without it,
-    there is the stream only.
+  - The page is made by C(subunit2html) from the tox environments of the folder, C(/usr/stestr-env) or the PATH.
+    Without it, there is the stream only.
 options:
   work_dirs: {description: Folders that tests ran in., type: list, elements: str, required: true}
   dest: {description: The target folder., type: path, required: true}

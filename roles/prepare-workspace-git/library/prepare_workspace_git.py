@@ -9,8 +9,8 @@ short_description: Put the executor's git repositories on a node
 description:
   - Runs on the executor. One ssh session to the node carries all repositories; it rides on Ansible's own connection.
   - The node says what it has, from an earlier run or from its cache. Only what is missing is sent.
-  - Every repository ends with the executor's branches, tags and remote branches, with the wanted branch or commit checked
-    out and nothing else in its working tree.
+  - Every repository ends with the executor's branches, tags and remote branches, with the wanted branch or commit
+    checked out and nothing else in its working tree.
   - A cache or a workspace that is damaged is left aside or made anew, and C(notes) says so.
 options:
   projects:
@@ -113,11 +113,7 @@ def want(repo: str, project: Dict[str, Any]) -> Dict[str, Any]:
     :raises agent.Broken: git cannot read the repository.
     """
     refs = {name: oid for name, oid in agent.read_refs(repo).items() if not name.startswith(_PRIVATE)}
-    config: Dict[str, List[str]] = {}
-    for item in agent.git(repo, b'config', b'--local', b'-z', b'--list').split(b'\0'):
-        name, _, value = item.partition(b'\n')
-        if agent.decode(name) in _ORIGIN:
-            config.setdefault(agent.decode(name), []).append(agent.decode(value))
+    config = {name: values for name, values in agent.read_config(repo).items() if name in _ORIGIN}
     return {'refs': refs, 'commit': project['commit'], 'checkout': project.get('checkout') or '', 'config': config}
 
 

@@ -50,7 +50,8 @@ def git(repo: str, *args: bytes, given: bytes = b'') -> bytes:
     """
     path = encode(repo)
     argv = [b'git', b'--git-dir=' + path + b'/.git', b'--work-tree=' + path, b'-c', b'core.fsmonitor=false', *args]
-    done = subprocess.run(argv, input=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=path, env=_environment())
+    done = subprocess.run(argv, input=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=path,
+                          env=_environment())
     if done.returncode:
         said = (done.stderr or done.stdout).decode('utf-8', 'replace').strip()[-2000:]
         raise Broken('git %s: exit code %d: %s' % (decode(args[0]), done.returncode, said))
@@ -235,13 +236,18 @@ def _stands(path: str, branch: Optional[str], commit: str) -> bool:
         return head.read().strip() == (b'ref: ' + encode(branch) if branch else commit.encode('ascii'))
 
 
+def read_config(repo: str) -> Dict[str, List[str]]:
+    """Return name -> values of a repository's own configuration."""
+    config: Dict[str, List[str]] = {}
+    for item in git(repo, b'config', b'--local', b'-z', b'--list').split(b'\0'):
+        name, _, value = item.partition(b'\n')
+        config.setdefault(decode(name), []).append(decode(value))
+    return config
+
+
 def _configure(path: str, config: Dict[str, List[str]]) -> bool:
     changed = False
-    listing = git(path, b'config', b'--local', b'-z', b'--list')
-    now: Dict[str, List[str]] = {}
-    for item in listing.split(b'\0'):
-        name, _, value = item.partition(b'\n')
-        now.setdefault(decode(name), []).append(decode(value))
+    now = read_config(path)
     for name, values in config.items():
         if now.get(name, []) != values:
             if name in now:
