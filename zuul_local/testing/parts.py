@@ -69,7 +69,7 @@ def _stestr(part: str, tools: Tools, root: Path, *, processes: int, quiet: bool)
         result = Path(folder, 'cases.json')
         argv = (tools.program('python'), '-m', 'zuul_local.testing.watch', str(root), str(result), str(int(quiet)),
                 *commands.stestr(tools, part, processes))
-        code = process.show(argv, cwd=root, env=commands.environment(tools, root, os.environ))
+        code = process.show(argv, cwd=root, env=commands.plain_environment(root, os.environ))
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         if not result.exists():

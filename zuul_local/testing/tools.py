@@ -31,11 +31,16 @@ def site_packages(venv: Path) -> Path:
     return next(iter(sorted((venv / 'lib').glob('python3*/site-packages'))))
 
 
+def plain_environment(root: Path, base: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables of tests: *base* and the library, so that they see what a user would."""
+    return {**base, 'PYTHONPATH': str(root)}
+
+
 def environment(tools: Tools, root: Path, base: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment variables of every tool: *base*, and what lets it find the library, Zuul and Ansible."""
+    """Return the environment variables of the other tools: they need to find roles, modules and collections."""
     modules = sorted(str(path) for kind in ('library', 'module_utils') for path in root.glob(f'roles/*/{kind}'))
     return {
-        **base,
+        **plain_environment(root, base),
         'ANSIBLE_COLLECTIONS_PATH': str(tools.collections),
         'ANSIBLE_HOME': str(root / '.ansible'),
         'ANSIBLE_LIBRARY': os.pathsep.join(path for path in modules if path.endswith('/library')),
@@ -45,7 +50,6 @@ def environment(tools: Tools, root: Path, base: Mapping[str, str]) -> dict[str, 
         'MYPYPATH': os.pathsep.join(modules),
         'NO_COLOR': '1',
         'PATH': os.pathsep.join((str(tools.venv / 'bin'), base.get('PATH', os.defpath))),
-        'PYTHONPATH': str(root),
     }
 
 
