@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
             return
         cases.append(case)
         if case.status == FAILED or quiet != '1':
-            print(line_of(case), flush=True)
+            print(line_of(case), file=sys.stderr, flush=True)
 
     said = Said()
     stream = CopyStreamResult([StreamToDict(seen), said])
@@ -78,7 +78,7 @@ def main(argv: list[str]) -> int:
     if process.returncode:  # with --subunit, failing tests are no reason for that
         words = said.text.decode('utf-8', 'replace').strip()
         cases.append(Case('stestr', FAILED, detail=f'stestr ended with {process.returncode}.\n{words}'.strip()))
-        print(line_of(cases[-1]), flush=True)
+        print(line_of(cases[-1]), file=sys.stderr, flush=True)
     Path(result).write_text(json.dumps([vars(case) for case in cases]), encoding='utf-8')
     return int(any(case.status == FAILED for case in cases))
 

@@ -70,7 +70,7 @@ class TestWatch(unittest.TestCase):
                  stestr, '--test-path', 'try', '--top-dir', '.', 'run', '--subunit', '--concurrency', '2'),
                 env={**os.environ, 'PYTHONPATH': str(paths.LIBRARY)}, check=False)
             cases = json.loads(result.read_text())
-        return done.returncode, {c['name'].rpartition('.')[2]: (c['status'], c['detail']) for c in cases}, done.stdout
+        return done.returncode, {c['name'].rpartition('.')[2]: (c['status'], c['detail']) for c in cases}, done.stderr
 
     def test_every_kind_of_test(self) -> None:
         code, cases, said = self.run_project(PROJECT)
