@@ -2,3 +2,16 @@
 
 Nothing here needs a tenant or Zuul: a check reads files below a root and returns one line for each problem.
 """
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zuul_local.lint.library import docs, jobs, roles, selftests
+
+CHECKS = (roles.problems, jobs.problems, selftests.problems, docs.problems)
+
+
+def problems(root: Path) -> list[str]:
+    """Return what is wrong with the library in *root*, one line each, as ``FILE[:LINE]: WHAT``."""
+    return list(dict.fromkeys(problem for check in CHECKS for problem in check(root)))

@@ -12,7 +12,6 @@ import yaml
 from zuul_local.lint.library import files
 
 NEEDED = ('README.rst', 'meta/argument_specs.yaml', 'meta/main.yaml', 'tasks/main.yaml')
-SECTIONS = ('Example', 'Differences')
 NONE = object()
 
 _ROLEVAR = re.compile(r'^(?P<indent> *)\.\. zuul:rolevar:: *(?P<name>\S+) *$')
@@ -103,12 +102,11 @@ def _defaults(role: str, declared: dict[str, dict[str, Any]], defaults: dict[str
 
 def _readme(role: str, text: str, declared: dict[str, dict[str, Any]], defaults: dict[str, Any]) -> Iterator[str]:
     where = f'roles/{role}/README.rst'
-    titles = re.findall(r'^(\S.*)\n(?:-{3,}|={3,}|~{3,})$', text, re.MULTILINE)
-    for section in SECTIONS:
-        if not any(title.startswith(section) for title in titles):
-            yield f'{where}: no section "{section}"'
+    titles = re.findall(r'^(\S.*)\n[-=~]{3,}$|^\*\*(.+?)\*\*', text, re.MULTILINE)
+    if not any(title.startswith('Differences') for pair in titles for title in pair):
+        yield f'{where}: nothing about "Differences"'
     if '.. code-block:: yaml' not in text:
-        yield f'{where}: the example has no ".. code-block:: yaml"'
+        yield f'{where}: no example, as ".. code-block:: yaml"'
     told = list(rolevars(text))
     names = [name for _, name, _ in told]
     for name in sorted(set(declared) - set(names)):
