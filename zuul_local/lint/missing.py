@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from zuul_local.lint import labels, owners
 from zuul_local.nodes.labels import load_labels
 from zuul_local.tenant.load import LocalTenant
-from zuul_local.tenant.problem import Problem
+from zuul_local.tenant.problem import WARNING, Problem
 
 _MISSING = (
     ('templates', re.compile(r'The project template "([^"]+)" was not found')),
@@ -22,14 +22,16 @@ _PROJECTS = re.compile(r'The projects? ((?:"[^"]+"(?:, )?)+) w(?:as|ere) not fou
 
 def problems(tenant: LocalTenant) -> list[Problem]:
     """Return what Zuul's loader found wrong, with hints."""
-    names = {'templates': tenant.layout.project_templates, 'nodesets': tenant.layout.nodesets, 'jobs': tenant.layout.jobs}
-    return [explained(problem, names) for problem in tenant.problems]
+    layout = tenant.layout
+    names = {'templates': layout.project_templates, 'nodesets': layout.nodesets, 'jobs': layout.jobs}
+    return [explained(problem, names, tenant.settings.labels) for problem in tenant.problems]
 
 
-def explained(problem: Problem, names: dict[str, Iterable[str]]) -> Problem:
+def explained(problem: Problem, names: dict[str, Iterable[str]], mapped: Mapping[str, str]) -> Problem:
     """Return *problem* with a hint, if it says that something is missing.
 
     :param names: for each kind of thing the names that the tenant has.
+    :param mapped: label or nodeset of another site -> label to use for it.
     """
     projects = _PROJECTS.search(problem.message)
     if projects:
@@ -40,6 +42,9 @@ def explained(problem: Problem, names: dict[str, Iterable[str]]) -> Problem:
         match = pattern.search(problem.message)
         if match:
             name = match.group(1).rstrip('.')
+            if kind == 'nodesets' and name in mapped:
+                hint = f'One node with label {mapped[name]} stands in for it.'
+                return dataclasses.replace(problem, severity=WARNING, hint=hint)
             near = difflib.get_close_matches(name, list(names[kind]), n=3, cutoff=0.8)
             hint = f'Nearest: {", ".join(near)}.\n' if near else ''
             hint += owners.hint(kind, name)

@@ -21,13 +21,13 @@ def known() -> Mapping[str, Mapping[str, str]]:
 def owner(kind: str, name: str) -> str:
     """Return the canonical name of the project that is known to bring *name*, '' when none is."""
     for pattern, project in known()[kind].items():
-        if name == pattern or pattern.endswith('*') and name.startswith(pattern[:-1]):
+        if name == pattern or (pattern.endswith('*') and name.startswith(pattern[:-1])):
             return project
     return ''
 
 
 def how_to_add(project: str) -> str:
-    """Say how the repository *project* (canonical name, name, or '' when it is not known which) gets into the tenant."""
+    """Say how the repository *project* (canonical name, name, or '' if nobody knows which) gets into the tenant."""
     if not project:
         return ('Add the repository that defines it: --with HOST/NAME=DIR, or once for all in '
                 f'{FILE}:\nprojects: {{HOST/NAME: DIR}}')

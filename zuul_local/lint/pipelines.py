@@ -20,7 +20,7 @@ def problems(tenant: LocalTenant) -> list[Problem]:
                 found.append(problem_at(
                     tenant, stanza, WARNING,
                     f'pipeline {name!r} is not known here, and Zuul skips jobs of such pipelines silently.',
-                    (f'Nearest: {near[0]}.\n' if near else '') + f'This tenant has {", ".join(sorted(known))}; a pipeline '
-                    'that only your Zuul has is fine: its jobs can be run here all the same.',
+                    (f'Nearest: {near[0]}.\n' if near else '') + f'This tenant has {", ".join(sorted(known))}.\n'
+                    'A pipeline that only your Zuul has is fine: its jobs can be run here all the same.',
                     line_in(stanza, name)))
     return found

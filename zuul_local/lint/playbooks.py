@@ -10,6 +10,8 @@ from zuul_local.lint.configuration import PHASES, line_in, problem_at, variants
 from zuul_local.tenant.load import LocalTenant
 from zuul_local.tenant.problem import ERROR, Problem
 
+SKIPPED = ('node_modules', 'roles')
+
 
 def problems(tenant: LocalTenant) -> list[Problem]:
     """Return one problem for each playbook of each job variant whose file does not exist."""
@@ -28,12 +30,13 @@ def problems(tenant: LocalTenant) -> list[Problem]:
 
 
 def message(job: str, phase: str, path: str) -> str:
-    return f'job {job}: the {phase.replace("_", "-")} playbook {path!r} does not exist; the path starts at the repository.'
+    phase = phase.replace('_', '-')
+    return f'job {job}: the {phase} playbook {path!r} does not exist; paths start at the repository.'
 
 
 def hint(root: Path, path: str) -> str:
     """Return the playbooks of the repository in *root* whose paths are most like *path*."""
-    near = difflib.get_close_matches(path, playbooks_of(root), n=3, cutoff=0.7)
+    near = difflib.get_close_matches(path, playbooks_of(root), n=3, cutoff=0.85)
     return f'Nearest: {", ".join(near)}.' if near else f'Write the playbook {root / path}, or correct the path.'
 
 
@@ -41,7 +44,7 @@ def playbooks_of(root: Path) -> list[str]:
     """Return the YAML files below *root*, without those of roles and hidden folders, relative to it."""
     found = []
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith('.') and name not in ('roles', 'node_modules'))
+        folders[:] = sorted(name for name in folders if not name.startswith('.') and name not in SKIPPED)
         found += [os.path.relpath(os.path.join(folder, name), root) for name in sorted(names)
                   if name.endswith(('.yaml', '.yml'))]
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from zuul_local.lint.configuration import line_in, problem_at, variants
 from zuul_local.lint.owners import how_to_add
 from zuul_local.tenant.load import LocalTenant
@@ -20,8 +22,8 @@ def problems(tenant: LocalTenant) -> list[Problem]:
     return found
 
 
-def unknown(tenant: LocalTenant, job: object) -> list[str]:
+def unknown(tenant: LocalTenant, job: Any) -> list[str]:
     """Return the names of role repositories of this *job* variant that the tenant does not have."""
-    roles = getattr(job, '_get')('roles') or ()
+    roles = job._get('roles') or ()
     names = [role.project_name for role in roles if getattr(role, 'project_name', None)]
     return [name for name in names if tenant.zuul.getProject(name)[1] is None]

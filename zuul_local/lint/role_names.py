@@ -1,6 +1,6 @@
-"""The roles that a playbook names, as literal text: from plays, tasks, and the playbooks and task files they take in.
+"""The roles that a playbook names as literal text: in plays, tasks, and the playbooks and task files they take in.
 
-Only what cannot be anything else is followed: names with expressions, paths and names in collections are left to Ansible.
+Only what cannot be anything else is followed: names with expressions, paths and names in collections are for Ansible.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ _LITERAL = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.-]*')
 _TASK_LISTS = ('pre_tasks', 'tasks', 'post_tasks', 'handlers', 'block', 'rescue', 'always')
 _BUILTIN = ('ansible.builtin.', 'ansible.legacy.', '')
 _ROLE_ACTIONS = {f'{prefix}{name}' for prefix in _BUILTIN for name in ('import_role', 'include_role')}
-_FILE_ACTIONS = {f'{prefix}{name}' for prefix in _BUILTIN for name in ('import_playbook', 'import_tasks', 'include_tasks')}
+_FILE_ACTIONS = {f'{prefix}{name}' for prefix in _BUILTIN
+                 for name in ('import_playbook', 'import_tasks', 'include_tasks')}
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,8 @@ def _in_entry(entry: dict[str, yaml.Node], conditional: bool) -> Iterator[Use | 
         elif key in _TASK_LISTS:
             yield from _in_list(value, conditional)
         elif key in _ROLE_ACTIONS:
-            yield from _use(_argument(value, 'name') or _argument(value, 'role') or _argument(entry.get('args'), 'name'),
-                            key.endswith('import_role') or not conditional)
+            name = _argument(value, 'name') or _argument(value, 'role') or _argument(entry.get('args'), 'name')
+            yield from _use(name, key.endswith('import_role') or not conditional)
         elif key in _FILE_ACTIONS:
             file = _argument(value, 'file') or value
             if isinstance(file, yaml.ScalarNode) and '{{' not in file.value and '=' not in file.value:

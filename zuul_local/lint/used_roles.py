@@ -27,8 +27,8 @@ def problems(tenant: LocalTenant) -> list[Problem]:
         for phase in PHASES:
             for playbook in job._get(phase) or ():
                 if playbook.source_context:
-                    found += of_playbook(tenant, job.name, playbook.source_context.project_canonical_name, playbook.path,
-                                         repositories, absent)
+                    project = playbook.source_context.project_canonical_name
+                    found += of_playbook(tenant, job.name, project, playbook.path, repositories, absent)
     return found
 
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from zuul import model
-from zuul.exceptions import ConfigurationSyntaxError
+from zuul.exceptions import ConfigurationSyntaxError, NodesetNotFoundError
 from zuul.executor import common
 from zuul.zk.change_cache import ChangeKey
 from zuul.zk.zkobject import LocalZKContext
@@ -63,7 +63,7 @@ def freeze(tenant: LocalTenant, name: str, *, variables: Mapping[str, Any] | Non
             item.freezeJobGraph(layout=layout, context=context, live_blobs=None, skip_file_matcher=True,
                                 redact_secrets_and_keys=False)
     except (model.JobConfigurationError, ConfigurationSyntaxError) as error:
-        raise UserError(f'job {name}: {_first_paragraph(error)}', f'zuul-local show {name}') from error
+        raise _refused(tenant, name, error) from error
     jobs = {job.name: job for job in item.current_build_set.job_graph.getJobs()}
     if name not in jobs:
         raise _not_applicable(tenant, name)
@@ -172,7 +172,8 @@ def _parameters(tenant: LocalTenant, item: Any, job: Any) -> dict[str, Any]:
 def _unknown(tenant: LocalTenant, name: str) -> UserError:
     near = difflib.get_close_matches(name, tenant.layout.jobs, n=3)
     message = f'no job is called {name!r}.' + (f' Nearest: {", ".join(near)}.' if near else '')
-    return UserError(message + _broken(tenant, 'Its definition may be among what could not be loaded:'), 'zuul-local list')
+    broken = _broken(tenant, 'Its definition may be among what could not be loaded:')
+    return UserError(message + broken, 'zuul-local list')
 
 
 def _not_applicable(tenant: LocalTenant, name: str) -> UserError:
@@ -192,5 +193,15 @@ def _broken(tenant: LocalTenant, introduction: str) -> str:
                       *([f'(and {more} more: zuul-local check)'] if more else [])])
 
 
-def _first_paragraph(error: Exception) -> str:
-    return str(error).strip().split('\n\n')[0]
+def _refused(tenant: LocalTenant, name: str, error: Exception) -> UserError:
+    """Return Zuul's *error* about a job with the place of the job and what can be done."""
+    first = tenant.layout.jobs[name][0]
+    line = f':{first.start_mark.line + 1}' if first.start_mark else ''
+    text = ' '.join(str(error).strip().split('\n\n')[0].split())
+    hint = 'zuul-local check'
+    if isinstance(error, NodesetNotFoundError):
+        hint = 'Choose another node with --label LABEL (zuul-local list labels), or see zuul-local check'
+    elif 'is abstract' in text:
+        children = sorted(job for job, variants in tenant.layout.jobs.items() if variants[0].parent == name)
+        hint = f'Jobs that inherit from it: {", ".join(children) or "none"}.'
+    return UserError(f'{tenant.locate(first.source_context)}{line}: job {name}: {text}', hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,7 @@ def _named(name: str, where: Path) -> Project:
 
 def _load(project: Project, projects: dict[str, Project], settings: Settings) -> LocalTenant:
     services.install()
+    logging.getLogger('zuul').addHandler(logging.NullHandler())     # what it would log is in ``problems``
     repos: dict[str, dict[str, Repo]] = {}
     for one in projects.values():
         extra = {_PIPELINE_FILE: _PIPELINE_STANZA} if one.canonical_name == CONFIG_NAME else {}
