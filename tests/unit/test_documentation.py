@@ -1,4 +1,4 @@
-"""What the documentation says about the command line and the settings is what the code has."""
+"""What the documentation says about the command line, settings and labels is what the code has."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import unittest
 from collections.abc import Iterator
 
 from zuul_local import cli, errors, paths
+from zuul_local.nodes.labels import load_labels
 from zuul_local.tenant import settings
 
 REFERENCE = paths.LIBRARY / 'doc' / 'source' / 'reference'
@@ -64,3 +65,12 @@ class TestSettings(unittest.TestCase):
         keys = set(re.findall(r'^``([a-z]+)``$', text, re.MULTILINE))
         self.assertEqual(keys, set(settings.Settings.__dataclass_fields__))
         self.assertTrue(text.startswith('=' * len(settings.FILE) + '\n' + settings.FILE))
+
+
+class TestLabels(unittest.TestCase):
+    def test_every_label_is_told_with_its_pythons(self) -> None:
+        text = (REFERENCE / 'labels.rst').read_text()
+        rows = re.findall(r'^(\S+) {2,}Debian \d+(, the default)? {2,}([\d. ]+?) {2,}(\w+)$', text, re.MULTILINE)
+        told = {(name, bool(default), tuple(pythons.split()), kind) for name, default, pythons, kind in rows}
+        self.assertEqual(told, {(label.name, label.default, label.pythons, label.kind)
+                                for label in load_labels().values() if not label.offline})
