@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zuul_local import lint, paths, render
 from zuul_local.errors import SUCCESS, USAGE
-from zuul_local.lint.library import all_checks
+from zuul_local.lint import library
 from zuul_local.tenant.load import LIBRARY_NAME, load_tenant
 from zuul_local.tenant.problem import ERROR, Problem
 
@@ -21,7 +21,7 @@ def check(args: argparse.Namespace) -> int:
     tenant = load_tenant(Path(args.project), base_ref=args.base_ref, given=args.with_)
     problems = lint.all_problems(tenant)
     if tenant.project.path == paths.LIBRARY:
-        problems += [_library_problem(one) for one in all_checks.problems(paths.LIBRARY)]
+        problems += [_library_problem(one) for one in library.problems(paths.LIBRARY)]
     errors = sum(problem.severity == ERROR for problem in problems)
     if args.json:
         print(json.dumps({

@@ -82,12 +82,17 @@ def load_tenant(folder: Path, *, base_ref: str = '', given: Sequence[str] = ()) 
     settings = load_settings(project.path, given)
     library = identify(paths.LIBRARY, canonical_name=LIBRARY_NAME, detached_as='master')
     if project.path == library.path or project.canonical_name == LIBRARY_NAME:
-        library = project = Project(*LIBRARY_NAME.split('/', 1), project.path, project.toplevel, project.branch)
+        library = project = _project(LIBRARY_NAME, project.path, project.toplevel, project.branch)
     config_folder = paths.LIBRARY / 'config-project'
-    config = Project(*CONFIG_NAME.split('/', 1), config_folder, paths.LIBRARY, 'master')
+    config = _project(CONFIG_NAME, config_folder, paths.LIBRARY, 'master')
     others = [_named(name, where) for name, where in settings.projects.items()]
     projects = {one.canonical_name: one for one in (config, library, *others, project)}
     return _load(project, projects, settings)
+
+
+def _project(canonical_name: str, path: Path, toplevel: Path, branch: str) -> Project:
+    host, _, name = canonical_name.partition('/')
+    return Project(host, name, path, toplevel, branch)
 
 
 def _named(name: str, where: Path) -> Project:
