@@ -11,12 +11,12 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from zuul_local.errors import UserError
-from zuul_local.process import ProcessError, run
+from zuul_local.process import TAIL_LINES, run
 
 RULE = re.compile(r'(?P<name>[a-z0-9][a-z0-9+.-]*)\s*(?:\[(?P<selectors>[^\]]*)\])?\s*')
 
@@ -154,7 +154,6 @@ def provide(
         raise UserError(f'{missing} You are not root, and there is no sudo.', f'Have root run: {command}')
     if not may_install:
         raise UserError(missing, command)
-    say(f'host packages that are missing: {" ".join(names)}')
     install(names, sudo, environ, say)
 
 
@@ -164,37 +163,36 @@ def install(names: Sequence[str], sudo: str | None, environ: Mapping[str, str], 
     :raises UserError: apt could not.
     """
     env = {**environ, 'LC_ALL': 'C', 'DEBIAN_FRONTEND': 'noninteractive'}
-
-    def asked() -> tuple[int, int] | None:
-        answer = run(size_argv(names), env=env, check=False)
-        return None if answer.returncode else downloads(answer.stdout)
-
-    size = asked()
-    fresh = size is None
-    if fresh:
-        say(f'the lists of packages are missing or old: {shlex.join(update_argv(sudo))}')
-        _interactive(update_argv(sudo), env)
-        size = asked()
-    if size is None:
-        answer = run(size_argv(names), env=env, check=False)
-        raise UserError(f'apt does not know how to install {" ".join(names)}:\n{answer.stderr.strip()}',
+    asked = run(size_argv(names), env=env, check=False)
+    if asked.returncode:
+        _update('the lists of packages are missing or old', sudo, env, say)
+        asked = run(size_argv(names), env=env, check=False)
+    if asked.returncode:
+        raise UserError(f'apt does not know how to install {" ".join(names)}:\n{asked.stderr.strip()}',
                         'Check /etc/apt/sources.list: the main section of the distribution has them.')
-    say(f'{size[0]} packages, {size[1] / 1e6:.0f} MB to download: {shlex.join(install_argv(names, sudo))}')
-    if _interactive(install_argv(names, sudo), env) and not fresh:
-        say('apt-get failed; again with fresh lists of packages')
-        _interactive(update_argv(sudo), env)
-        fresh = _interactive(install_argv(names, sudo), env) == 0
-        if fresh:
-            return
-    have = installed(run(query_argv(names), env=env, check=False).stdout)
-    if lacking := [name for name in names if name not in have]:
-        raise UserError(f'apt-get did not install {" ".join(lacking)}: see its output above.',
-                        shlex.join(install_argv(lacking, sudo)))
+    count, size = downloads(asked.stdout)
+    argv = install_argv(names, sudo)
+    say(f'host packages ({count}, {size / 1e6:.0f} MB to download, about {5 + count // 5} s): {shlex.join(argv)}')
+    start = time.monotonic()
+    done = _on_terminal(argv, env)
+    if done.returncode:
+        _update('apt-get failed; again with fresh lists of packages', sudo, env, say)
+        done = _on_terminal(argv, env)
+    if done.returncode:
+        said = '\n'.join(done.stdout.strip().splitlines()[-TAIL_LINES:])
+        raise UserError(f'apt-get did not install the packages:\n{said}', shlex.join(argv))
+    say(f'host packages: {time.monotonic() - start:.1f} s')
 
 
-def _interactive(argv: Sequence[str], env: Mapping[str, str]) -> int:
-    """Run a program on the terminal, where sudo asks for a password, with output to stderr. Return its exit code."""
-    try:
-        return subprocess.run(argv, env=dict(env), stdout=sys.stderr, check=False).returncode
-    except FileNotFoundError as error:
-        raise ProcessError(argv, None, '', str(error)) from error
+def _update(why: str, sudo: str | None, env: Mapping[str, str], say: Callable[[str], None]) -> None:
+    argv = update_argv(sudo)
+    say(f'{why}: {shlex.join(argv)}')
+    done = _on_terminal(argv, env)
+    if done.returncode:
+        raise UserError(f'{shlex.join(argv)} failed:\n{done.stdout.strip()}', 'Check the network and /etc/apt.')
+
+
+def _on_terminal(argv: Sequence[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a program in our own session: sudo asks for its password on the terminal. What it prints is returned."""
+    return subprocess.run(argv, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors='replace', check=False)
