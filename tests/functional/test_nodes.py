@@ -240,7 +240,16 @@ class Lifetime(NodesTest):
         container.reap(self.podman)
         argv = container.ssh_argv(nodes.folder, nodes.addresses['one'].address, ('hostname',))
         self.assertEqual('one', process.run(argv).stdout.strip())
-        self.assertIn(nodes.addresses['one'].container, ' '.join(nodes.detach()))
+        name = nodes.addresses['one'].container
+        self.assertIn(f'zuul-local node shell {name}', nodes.detach())
+        self.assertEqual('one', self.zuul_local('node', 'shell', name, '--', 'hostname'))
+        listed = json.loads(self.zuul_local('node', 'list', '--json'))['nodes']
+        self.assertEqual([('debian-bookworm', True)], [
+            (node['label'], node['kept']) for node in listed if node['container'] == name])
+
+    def zuul_local(self, *words: str) -> str:
+        environ = {**os.environ, 'PYTHONPATH': str(paths.LIBRARY)}
+        return process.run((sys.executable, '-m', 'zuul_local', *words), env=environ).stdout.strip()
 
 
 class Killed(NodesTest):

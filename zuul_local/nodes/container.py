@@ -355,7 +355,8 @@ def reap(podman: Podman) -> list[str]:
         remove_run(podman, run_id)
     if kept_dir().exists():
         for folder in kept_dir().iterdir():
-            if folder.name not in standing and not owner.alive(owner.claimed(folder)):
+            claimed = owner.claimed(folder)
+            if folder.name not in standing and not owner.alive(claimed) and (claimed or _old(folder)):
                 shutil.rmtree(folder, ignore_errors=True)
     return sorted(dead)
 

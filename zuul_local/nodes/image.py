@@ -26,6 +26,8 @@ from zuul_local.paths import LIBRARY, cache_dir
 REPOSITORY = 'localhost/zuul-local'
 RECIPE = LIBRARY / 'node'
 TOOLCHAIN = LIBRARY / 'roles/ensure-python-command/files/toolchain'
+SITE_TRACES = (                         # below /etc: what mmdebstrap leaves of this machine
+    'apt/sources.list', 'apt/apt.conf.d/99mmdebstrap', 'dpkg/dpkg.cfg.d/99mmdebstrap', 'hostname', 'resolv.conf')
 INCLUDE = ('ca-certificates', 'python3', 'python3-venv')
 SITE = '/run/node-site'                 # setup-node's NODE_SITE
 HEARTBEAT = 15                          # seconds between two signs of life
@@ -104,8 +106,7 @@ def base_argv(suite: str, site: Site, out: str, sources_file: str) -> tuple[str,
     return (
         'mmdebstrap', '--quiet', '--variant=minbase', '--format=tar', f'--include={",".join(INCLUDE)}',
         f'--keyring={KEYRING}', *options, '--dpkgopt=force-unsafe-io',
-        '--customize-hook=rm -f "$1/etc/apt/sources.list" "$1/etc/apt/apt.conf.d/99mmdebstrap"'
-        ' "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"',
+        f'--customize-hook=cd "$1/etc" && rm -f {" ".join(SITE_TRACES)}',
         f'--customize-hook=upload {shlex.quote(sources_file)} /etc/apt/sources.list.d/debian.sources',
         suite, out, f'deb {mirror} {suite} main', f'deb {mirror} {suite}-updates main',
         f'deb {security} {suite}-security main')

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import getpass
 import os
+import pwd
 import resource
 import shutil
 from collections.abc import Iterable, Mapping
@@ -83,7 +83,7 @@ def probe(root: Path = Path('/'), environ: Mapping[str, str] = os.environ) -> li
     if not any(map(shutil.which, RUNTIMES)):
         missing.append('no container runtime is installed (package runc)')
     if os.geteuid() != 0:
-        missing += probe_rootless(root, environ, os.geteuid(), getpass.getuser())
+        missing += probe_rootless(root, environ, os.geteuid(), _user())
     return missing
 
 
@@ -125,7 +125,7 @@ def rootless_prefix() -> tuple[str, ...]:
         return ()
     missing = probe()
     if missing:
-        raise UserError(f'Nodes cannot run as user {getpass.getuser()} on this machine: {"; ".join(missing)}.',
+        raise UserError(f'Nodes cannot run as user {_user()} on this machine: {"; ".join(missing)}.',
                         'Run ./zuul-local as root or with sudo.')
     storage = own_storage()
     env = ('env', f'CONTAINERS_STORAGE_CONF={storage}') if storage else ()
@@ -179,3 +179,10 @@ def _not_installed(programs: Mapping[str, str]) -> list[str]:
 
 def _needs_root(missing: Iterable[str]) -> bool:
     return os.geteuid() != 0 and not all('is not installed' in words for words in missing)
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())

@@ -72,7 +72,10 @@ class Site:
         if uv := self.uv_toml():
             found.append(('/etc/uv/uv.toml', uv.encode(), 0o644))
         if environment := self.environment(BUNDLE):
-            found.append(('/etc/environment', ''.join(f'{k}={v}\n' for k, v in environment.items()).encode(), 0o644))
+            lines = ''.join(f'{name}={value}\n' for name, value in environment.items())
+            found.append(('/etc/environment', lines.encode(), 0o644))
+            # sudo drops the environment, and root needs the proxy as much as zuul does
+            found.append(('/etc/sudoers.d/site', f'Defaults env_keep += "{" ".join(environment)}"\n'.encode(), 0o440))
         if self.apt_mirror or self.apt_security:
             found.append(('/etc/apt/sources.list.d/debian.sources', sources(label.suite, self).encode(), 0o644))
         if self.apt_proxies:

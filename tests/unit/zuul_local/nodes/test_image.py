@@ -67,7 +67,7 @@ class NothingOfTheSiteStays(unittest.TestCase):
         argv = image.base_argv('trixie', SECRET, 'out.tar', '/kept.sources')
         self.assertIn('deb http://u:secret@m/debian trixie main', argv)
         hooks = [word for word in argv if word.startswith('--customize-hook')]
-        for path in ('/etc/apt/sources.list"', '/etc/apt/apt.conf.d/99mmdebstrap"'):
+        for path in ('apt/sources.list', 'apt/apt.conf.d/99mmdebstrap', 'hostname', 'resolv.conf'):
             self.assertIn(path, hooks[0])
         self.assertIn('--customize-hook=upload /kept.sources /etc/apt/sources.list.d/debian.sources', hooks)
 

@@ -43,7 +43,10 @@ class Discover(Machine):
     def test_proxies_in_either_case(self) -> None:
         found = self.discover(HTTPS_PROXY='http://proxy:3128', no_proxy='localhost', http_proxy='')
         self.assertEqual((('https_proxy', 'http://proxy:3128'), ('no_proxy', 'localhost')), found.proxies)
-        environment = dict(entry[:2] for entry in found.files(LABEL))['/etc/environment'].decode()
+        files = {path: (data.decode(), mode) for path, data, mode in found.files(LABEL)}
+        environment = files['/etc/environment'][0]
+        self.assertEqual(('Defaults env_keep += "https_proxy HTTPS_PROXY no_proxy NO_PROXY"\n', 0o440),
+                         files['/etc/sudoers.d/site'])
         self.assertEqual(['HTTPS_PROXY=http://proxy:3128', 'NO_PROXY=localhost', 'https_proxy=http://proxy:3128',
                           'no_proxy=localhost'], sorted(environment.splitlines()))
 
