@@ -197,7 +197,9 @@ class TestProvide(unittest.TestCase):
     def test_a_place_that_cannot_be_written(self) -> None:
         message = self.refused(sources=['index'], venv_path='/etc/passwd/tool',
                                reported_as={'role': 'ensure-tool', 'venv_path': 'tool_venv_path'})
-        self.assertTrue(message.startswith("ensure-tool: cannot continue, 1 problem:\n  - tool_venv_path is '/etc/passwd/tool': /etc/passwd is not a folder"))
+        self.assertTrue(message.startswith(
+            'ensure-tool: cannot continue, 1 problem:\n'
+            "  - tool_venv_path is '/etc/passwd/tool': /etc/passwd is not a folder"))
 
     def test_places_that_are_switched_off(self) -> None:
         path = self.node.tool('image', '2.0')
