@@ -12,7 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from zuul_local.environment import host, index, recipe
@@ -67,36 +68,46 @@ def provide_environment(folder: Path, python: Path, cache: Path, words: Sequence
             tool = recipe.installer(index.here(), cache)
         with step('Zuul as a library', '75 MB', '5 s' if tool.is_uv else '20 s'):
             recipe.make_venv(tool, python, folder / 'zuul', (recipe.REQUIREMENTS / 'zuul.txt',), held)
-        image = start_image(folder, words) if needs_node(words) else None
-        try:
+        with image_beside(folder, words):
             with step(f'Ansible {ANSIBLE} with the collections in use', '75 MB, 56 MB to download', '10 s'):
                 recipe.make_ansible(tool, python, folder / 'ansible' / ANSIBLE, ANSIBLE, held)
             recipe.write_ready(folder, python)
-        finally:
-            if image:
-                image.join()
         prune(folder)
 
 
-def start_image(folder: Path, words: Sequence[str]) -> threading.Thread:
-    """Build the node image of the label in *words* beside the rest; a failure shows again when the verb needs it."""
+@contextmanager
+def image_beside(folder: Path, words: Sequence[str]) -> Iterator[None]:
+    """Build the node image that *words* will need while the body runs, and wait for it.
+
+    A failure is only told: the verb comes upon it again, and explains it.
+    """
+    if not needs_node(words):
+        yield
+        return
     label = label_of(words)
+    say(f'node image {label} (690 MB, about 90 s), beside the next step …')
+    start = time.monotonic()
     argv = (str(folder / 'zuul/bin/python'), '-P', '-m', 'zuul_local', 'node', 'build', label)
+    build = subprocess.Popen(argv, env={**os.environ, 'ZLOCAL_ENV': str(folder)}, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
 
     def follow() -> None:
-        start = time.monotonic()
-        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, errors='replace', env={**os.environ, 'ZLOCAL_ENV': str(folder)}) as build:
-            assert build.stdout
-            for line in build.stdout:
+        assert build.stdout
+        with build.stdout as lines:
+            for line in lines:
                 say(f'  image | {line.rstrip()}')
-        ended = 'done' if build.returncode == 0 else 'failed; tried again when a node is needed'
+        ended = 'done' if build.wait() == 0 else 'failed; tried again when a node is needed'
         say(f'node image {label}: {ended}, {time.monotonic() - start:.1f} s')
 
-    say(f'node image {label} (860 MB, about 90 s), beside the next step …')
-    thread = threading.Thread(target=follow, name='image')
-    thread.start()
-    return thread
+    reader = threading.Thread(target=follow, name='image')
+    reader.start()
+    try:
+        yield
+    except BaseException:
+        build.terminate()
+        raise
+    finally:
+        reader.join()
 
 
 def provide_host(mark: Path, words: Sequence[str], environ: Mapping[str, str]) -> None:
