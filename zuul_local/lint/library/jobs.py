@@ -1,4 +1,4 @@
-"""Jobs of a library: their playbooks exist, and the variables that they set are read by something."""
+"""Jobs of a library: the variables that they set are read by something."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 from zuul_local.lint.library import files, roles
 
-FOLDERS = {'zuul.d': '', 'zuul-tests.d': '', 'config-project/zuul.d': 'config-project'}
-"""Folders of configuration, and the folders that the playbooks of their jobs are looked for in."""
+FOLDERS = ('zuul.d', 'zuul-tests.d', 'config-project/zuul.d')
 PLAYBOOKS = ('playbooks', 'test-playbooks', 'config-project/playbooks')
 PHASES = ('pre-run', 'run', 'post-run', 'cleanup-run')
 _CONDITIONS = ('when', 'until', 'changed_when', 'failed_when', 'that', 'var')
@@ -81,11 +80,8 @@ def variants(root: Path, folder: str) -> Iterator[tuple[str, str, dict[str, Any]
 
 def _problems(root: Path) -> Iterator[str]:
     known = variables(root)
-    for folder, base in FOLDERS.items():
+    for folder in FOLDERS:
         for where, name, job in variants(root, folder):
-            for playbook in playbooks(job):
-                if not (root / base / playbook).is_file():
-                    yield f'{where}: job {name}: there is no playbook {playbook}'
             given = {**(job.get('vars') or {}), **(job.get('extra-vars') or {})}
             for group in (job.get('host-vars') or {}, job.get('group-vars') or {}):
                 given.update({key: value for inner in group.values() for key, value in (inner or {}).items()})
