@@ -88,8 +88,7 @@ def _attach(tenant: LocalTenant, name: str, variables: Mapping[str, Any], attach
                 config.job_list.jobs[name] = list(theirs.job_list.jobs[name])
                 attached.append(pipeline)
                 break
-        if not attached or variables:
-            config.job_list.addJob(_variant(tenant.project, name, variables))
+        config.job_list.addJob(_variant(tenant.project, name, variables))
         return config
 
     layout.getProjectPipelineConfig = only_this_job
@@ -111,8 +110,9 @@ def _variant(project: Project, name: str, variables: Mapping[str, Any]) -> Any:
     job.source_context = model.SourceContext(project.canonical_name, project.name, project.host, project.branch,
                                              'command line')
     job.start_mark = None
-    job.variables = dict(variables)
-    job.dependencies = frozenset()
+    if variables:       # set at all, even to nothing, they would be refused by final and protected jobs
+        job.variables = dict(variables)
+    job.dependencies = frozenset()      # this build runs alone
     return job
 
 
@@ -196,7 +196,9 @@ def _broken(tenant: LocalTenant, introduction: str) -> str:
 def _refused(tenant: LocalTenant, name: str, error: Exception) -> UserError:
     """Return Zuul's *error* about a job with the place of the job and what can be done."""
     first = tenant.layout.jobs[name][0]
-    line = f':{first.start_mark.line + 1}' if first.start_mark else ''
+    where = ''
+    if first.source_context:    # Zuul's own noop has none
+        where = tenant.locate(first.source_context) + (f':{first.start_mark.line + 1}: ' if first.start_mark else ': ')
     text = ' '.join(str(error).strip().split('\n\n')[0].split())
     hint = 'zuul-local check'
     if isinstance(error, NodesetNotFoundError):
@@ -204,4 +206,4 @@ def _refused(tenant: LocalTenant, name: str, error: Exception) -> UserError:
     elif 'is abstract' in text:
         children = sorted(job for job, variants in tenant.layout.jobs.items() if variants[0].parent == name)
         hint = f'Jobs that inherit from it: {", ".join(children) or "none"}.'
-    return UserError(f'{tenant.locate(first.source_context)}{line}: job {name}: {text}', hint)
+    return UserError(f'{where}job {name}: {text}', hint)

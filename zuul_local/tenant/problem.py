@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from zuul import model
@@ -40,6 +41,8 @@ def from_zuul(error: Any, path: str) -> Problem:
     context, mark = error.key.context, error.key.mark
     said = str(error.short_error or error.error).strip()
     message, line = describe(said, error.error or '', mark.snippet if mark else '', mark.line + 1 if mark else 0)
+    if not line and path:
+        line = _line_showing(message.rpartition('; seen: ')[2], path)
     return Problem(
         project=context.project_canonical_name if context else '',
         path=path,
@@ -72,6 +75,15 @@ def describe(said: str, whole: str, snippet: str, first_line: int) -> tuple[str,
     text = re.sub(r',? for example:$', '', text).rstrip('.')
     shown = next(iter(around.split('\n\n')[-1].strip().splitlines()), '') if around else ''
     return prefix + text + (f'; seen: {shown}' if shown else '.' if ' ' in text else ''), line
+
+
+def _line_showing(text: str, path: str) -> int:
+    """Return the first line of the file that has *text*, 0 when none does; Zuul gives no line for some mistakes."""
+    try:
+        lines = Path(path).read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError):
+        return 0
+    return next((number for number, line in enumerate(lines, 1) if text in line), 0)
 
 
 def _schema_words(text: str, keys: Sequence[str]) -> str:

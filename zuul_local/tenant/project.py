@@ -71,8 +71,8 @@ def identify(folder: Path, *, base_ref: str = '', canonical_name: str = '', deta
     path = _project_folder(folder, toplevel)
     if run(('git', '-C', toplevel, 'rev-parse', '--verify', '-q', 'HEAD^{commit}'), check=False).returncode:
         raise UserError(f'{toplevel}: the repository has no commit yet.', f'git -C {toplevel} commit')
-    branch = base_ref or run(('git', '-C', toplevel, 'symbolic-ref', '-q', '--short', 'HEAD'), check=False).stdout.strip()
-    branch = branch or detached_as
+    checked_out = run(('git', '-C', toplevel, 'symbolic-ref', '-q', '--short', 'HEAD'), check=False).stdout.strip()
+    branch = base_ref or checked_out or detached_as
     if not branch:
         raise UserError(f'{toplevel}: no branch is checked out (detached HEAD), so Zuul cannot tell what it is for.',
                         'Check out a branch, or name the one it is meant for with --base-ref BRANCH.')

@@ -162,8 +162,8 @@ class _Watcher:
         what = f'job {variant.name}'
         if getattr(variant, 'project_pipeline', False):
             what = f'job {variant.name} as the project has it'
-        if mark is None:
-            return Origin(context.path if context else 'Zuul', '', 0)
+        if mark is None:    # Zuul's own noop, and what the command line says
+            return Origin(context.path if context else 'Zuul itself', '', 0)
         return Origin(what, self.tenant.locate(context), mark.line + 1)
 
     def result(self) -> Provenance:

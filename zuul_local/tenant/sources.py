@@ -23,7 +23,8 @@ from zuul_local.errors import UserError
 log = logging.getLogger(__name__)
 
 # Pipelines name connections of a real site; here they are only names.
-SITE_CONNECTIONS = ('elasticsearch', 'gerrit', 'git', 'github', 'gitlab', 'mqtt', 'pagure', 'smtp', 'sql', 'timer', 'zuul')
+SITE_CONNECTIONS = (
+    'elasticsearch', 'gerrit', 'git', 'github', 'gitlab', 'mqtt', 'pagure', 'smtp', 'sql', 'timer', 'zuul')
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,10 @@ class LocalDriver(Driver, ConnectionInterface, SourceInterface, TriggerInterface
 
     name = 'local'
 
-    def getConnection(self, name: str, config: Mapping[str, Any]) -> 'LocalConnection':
+    def getConnection(self, name: str, config: Mapping[str, Any]) -> LocalConnection:
         return LocalConnection(self, name, config)
 
-    def getSource(self, connection: 'LocalConnection') -> 'LocalSource':
+    def getSource(self, connection: LocalConnection) -> LocalSource:
         return connection.source
 
     def getTrigger(self, connection: BaseConnection, config: Any = None) -> LocalTrigger:
@@ -225,4 +226,5 @@ def _read(root: Path, path: Path) -> dict[str, str | None]:
     try:
         return {str(path.relative_to(root)): path.read_text(encoding='utf-8')}
     except UnicodeDecodeError as error:
-        raise UserError(f'{path}: not UTF-8 at byte {error.start} ({error.reason}).', 'Save the file as UTF-8.') from error
+        message = f'{path}: not UTF-8 at byte {error.start} ({error.reason}).'
+        raise UserError(message, 'Save the file as UTF-8.') from error
