@@ -23,6 +23,7 @@ ROOTLESS_PROGRAMS = {'newuidmap': 'uidmap', 'slirp4netns': 'slirp4netns'}
 HELPERS = ('/usr/lib/podman', '/usr/libexec/podman', '/usr/local/libexec/podman', '/usr/local/lib/podman', '/usr/sbin')
 CAP_SYS_RESOURCE = 24
 MOST = {'nofile': 1048576, 'nproc': 32768}      # podman lowers its own to these first, and nothing may go up again
+VARIABLES = ('HOME', 'PATH', 'XDG_', 'TMPDIR', 'CONTAINERS_', '_CONTAINERS_', 'DBUS_SESSION_')
 INSIDE = '_CONTAINERS_ROOTLESS_UID'     # podman unshare sets it
 
 
@@ -32,20 +33,20 @@ class Podman:
 
     :param runtime: name of the OCI runtime.
     :param ulimits: arguments for `create` and `build` on a machine that may not raise its own limits.
-    :param storage: storage.conf of ours, or None where podman's own configuration does.
+    :param variables: (name, value) of its environment as it was found, whatever this process makes of its own later.
     """
 
     runtime: str
     ulimits: tuple[str, ...] = ()
-    storage: Path | None = None
+    variables: tuple[tuple[str, str], ...] = ()
 
     def argv(self, *words: str) -> tuple[str, ...]:
         """Return the whole command."""
         return ('podman', '--runtime', self.runtime, *words)
 
-    def environ(self) -> dict[str, str] | None:
-        """Return the environment that podman is run with; None when it is this process's own."""
-        return None if self.storage is None else {**os.environ, 'CONTAINERS_STORAGE_CONF': str(self.storage)}
+    def environ(self) -> dict[str, str]:
+        """Return the environment that podman is run with."""
+        return {**os.environ, **dict(self.variables)}
 
     def run(
         self, *words: str, stdin: str | bytes | None = None, timeout: float | None = 120, check: bool = True,
@@ -74,7 +75,7 @@ def find_podman() -> Podman:
     return Podman(
         runtime=next(name for name in RUNTIMES if shutil.which(name)),
         ulimits=() if os.geteuid() or may_raise_limits() else limits(),
-        storage=own_storage() if rootless() else None)
+        variables=podman_variables(os.environ, own_storage() if rootless() else None))
 
 
 def probe(root: Path = Path('/'), environ: Mapping[str, str] = os.environ) -> list[str]:
@@ -130,6 +131,12 @@ def rootless_prefix() -> tuple[str, ...]:
     storage = own_storage()
     env = ('env', f'CONTAINERS_STORAGE_CONF={storage}') if storage else ()
     return (*env, 'podman', 'unshare', '--rootless-netns')
+
+
+def podman_variables(environ: Mapping[str, str], storage: Path | None) -> tuple[tuple[str, str], ...]:
+    """Return what podman reads of *environ*, with *storage* as its storage.conf unless that is None."""
+    found = {name: value for name, value in environ.items() if name.startswith(VARIABLES)}
+    return tuple((found | ({} if storage is None else {'CONTAINERS_STORAGE_CONF': str(storage)})).items())
 
 
 def own_storage() -> Path | None:

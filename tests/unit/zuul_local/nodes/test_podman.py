@@ -59,7 +59,10 @@ class Argv(unittest.TestCase):
     def test_the_runtime_comes_first(self) -> None:
         self.assertEqual(('podman', '--runtime', 'crun', 'ps', '-a'), podman.Podman('crun').argv('ps', '-a'))
 
-    def test_a_storage_of_our_own_goes_by_the_environment(self) -> None:
-        self.assertIsNone(podman.Podman('crun').environ())
-        environ = podman.Podman('crun', storage=Path('/x')).environ() or {}
-        self.assertEqual('/x', environ['CONTAINERS_STORAGE_CONF'])
+    def test_its_environment_is_the_one_that_was_found(self) -> None:
+        environ = {'HOME': '/h', 'XDG_RUNTIME_DIR': '/r', '_CONTAINERS_ROOTLESS_UID': '1', 'SECRET': 'x'}
+        variables = podman.podman_variables(environ, Path('/x'))
+        self.assertEqual({'HOME': '/h', 'XDG_RUNTIME_DIR': '/r', '_CONTAINERS_ROOTLESS_UID': '1',
+                          'CONTAINERS_STORAGE_CONF': '/x'}, dict(variables))
+        self.assertEqual('/r', podman.Podman('crun', variables=variables).environ()['XDG_RUNTIME_DIR'])
+        self.assertNotIn('CONTAINERS_STORAGE_CONF', dict(podman.podman_variables(environ, None)))
