@@ -104,9 +104,10 @@ def problems(params: dict[str, Any]) -> list[str]:
     """All that is wrong with the parameters; each says value, rule and remedy."""
     called = params.get('reported_as') or {}
     found = []
-    for key in ('name', 'package'):
+    # a package that has the command's name, as by default, is told once
+    for key in ('name',) if params['package'] in ('', params['name']) else ('name', 'package'):
         value = params[key]
-        if (value or key == 'name') and not _NAME.fullmatch(value):
+        if not _NAME.fullmatch(value):
             found.append(f"ensure_python_command_{key} is '{value}': not the name of a "
                          f"{'command' if key == 'name' else 'Python project'}. "
                          "Use letters, figures, '.', '_' and '-' only.")
