@@ -12,10 +12,11 @@ from zuul_local.nodes.labels import load_labels
 from zuul_local.tenant.load import LocalTenant
 from zuul_local.tenant.problem import WARNING, Problem
 
+_NOT_DEFINED = re.compile(r'Job (\S+) not defined')
 _MISSING = (
     ('templates', re.compile(r'The project template "([^"]+)" was not found')),
     ('nodesets', re.compile(r'The nodeset "([^"]+)" was not found')),
-    ('jobs', re.compile(r'Job (\S+) not defined')),
+    ('jobs', _NOT_DEFINED),
 )
 _PROJECTS = re.compile(r'The projects? ((?:"[^"]+"(?:, )?)+) w(?:as|ere) not found\.')
 
@@ -24,7 +25,21 @@ def problems(tenant: LocalTenant) -> list[Problem]:
     """Return what Zuul's loader found wrong, with hints."""
     layout = tenant.layout
     names = {'templates': layout.project_templates, 'nodesets': layout.nodesets, 'jobs': layout.jobs}
-    return [explained(problem, names, tenant.settings.labels) for problem in tenant.problems]
+    found = tenant.problems
+    broken = {match[1]: problem for problem in found if (match := re.match(r'job (\S+): ', problem.message))}
+    return [of_broken(problem, broken) or explained(problem, names, tenant.settings.labels) for problem in found]
+
+
+def of_broken(problem: Problem, broken: Mapping[str, Problem]) -> Problem | None:
+    """Return *problem* with a hint if it misses a job that is there but could not be loaded, None otherwise.
+
+    :param broken: job -> what is wrong with its definition.
+    """
+    match = _NOT_DEFINED.search(problem.message)
+    cause = broken.get(match.group(1).rstrip('.')) if match else None
+    if cause is None or cause is problem:
+        return None
+    return dataclasses.replace(problem, hint=f'Its definition could not be loaded: {cause.path}:{cause.line}')
 
 
 def explained(problem: Problem, names: dict[str, Iterable[str]], mapped: Mapping[str, str]) -> Problem:

@@ -36,7 +36,7 @@ def message(job: str, phase: str, path: str) -> str:
 
 def hint(root: Path, path: str) -> str:
     """Return the playbooks of the repository in *root* whose paths are most like *path*."""
-    near = difflib.get_close_matches(path, playbooks_of(root), n=3, cutoff=0.85)
+    near = difflib.get_close_matches(path, playbooks_of(root), n=3, cutoff=0.9)
     return f'Nearest: {", ".join(near)}.' if near else f'Write the playbook {root / path}, or correct the path.'
 
 
