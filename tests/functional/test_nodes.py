@@ -73,7 +73,7 @@ class NodesTest(unittest.TestCase):
 
     def left(self, run_id: str) -> list[str]:
         """Return all that is there of a run: containers, networks, processes, its folder."""
-        names = [str(entry['Names']) for entry in container.containers(self.podman)] \
+        names = self.podman.run('ps', '-a', '--external', '--format', '{{.Names}}').splitlines() \
             + [name for name, _ in container.networks(self.podman)]
         folder = paths.runs_dir() / run_id
         return [name for name in names if run_id in name] + [str(pid) for pid in keeper.marked(run_id)] \
@@ -269,7 +269,7 @@ class Killed(NodesTest):
         return runner, run_id
 
     def test_the_keeper_removes_all_of_it(self) -> None:
-        for until, delay in (('up', 0.0), ('starting', 0.1), ('starting', 0.3)):
+        for until, delay in (('up', 0.0), *(('starting', step / 20) for step in range(1, 10, 2))):
             with self.subTest(until=until, delay=delay):
                 runner, run_id = self.start(True, until)
                 time.sleep(delay)

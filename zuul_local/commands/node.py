@@ -110,7 +110,7 @@ def _nodes(podman: Podman) -> list[dict[str, Any]]:
     entries = container.containers(podman)
     if not entries:
         return []
-    found = json.loads(podman.run('inspect', '--type', 'container', *(str(entry['Id']) for entry in entries)))
+    found = json.loads(podman.run('inspect', '--type', 'container', *(entry['Id'] for entry in entries)))
     nodes = []
     for entry in found:
         labels = entry['Config']['Labels']

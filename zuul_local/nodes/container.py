@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from zuul_local import paths, process
 from zuul_local.errors import UserError
@@ -31,6 +32,7 @@ UID = 1000
 GROUPS = 65535                          # Debian 13's ping has no capability: groups may ping
 SUBNETS = 250
 POLL = 0.03                             # seconds between two knocks at sshd
+HALF_MADE = 60                          # seconds that podman may take to create a container
 UNCLAIMED = 600                         # seconds that a run's folder may be without owner: it is being made
 
 
@@ -311,9 +313,9 @@ def kept_dir() -> Path:
     return paths.cache_dir() / 'kept'
 
 
-def containers(podman: Podman) -> list[dict[str, object]]:
+def containers(podman: Podman) -> list[dict[str, Any]]:
     """Return every container of ours as podman describes it."""
-    found: list[dict[str, object]] = json.loads(
+    found: list[dict[str, Any]] = json.loads(
         podman.run('ps', '-a', '--filter', f'label={owner.OWNER}', '--format', 'json') or '[]')
     return found
 
@@ -326,7 +328,7 @@ def networks(podman: Podman) -> list[tuple[str, dict[str, str]]]:
 
 def remove_run(podman: Podman, run_id: str) -> None:
     """Remove the containers and networks of a run, the kept ones too."""
-    mine = [str(entry['Id']) for entry in containers(podman) if _labels(entry).get(owner.RUN) == run_id]
+    mine = [entry['Id'] for entry in containers(podman) if entry['Labels'].get(owner.RUN) == run_id]
     if mine:
         podman.run('rm', '-f', '-i', '-t', '0', *mine, check=False)
     for name, labels in networks(podman):
@@ -339,7 +341,7 @@ def reap(podman: Podman) -> list[str]:
 
     Only what carries our labels and whose owner is dead is touched, and only run folders of this user.
     """
-    here = [_labels(entry) for entry in containers(podman)]
+    here = [entry['Labels'] for entry in containers(podman)]
     marks = here + [labels for _, labels in networks(podman)]
     standing = {labels[owner.RUN] for labels in here if owner.KEEP in labels}
     dead = {labels[owner.RUN] for labels in marks if not owner.alive(labels[owner.OWNER])} - standing
@@ -353,6 +355,9 @@ def reap(podman: Podman) -> list[str]:
     for run_id in sorted(dead & {labels[owner.RUN] for labels in marks}):
         keeper.kill_marked(run_id)
         remove_run(podman, run_id)
+    for name, run_id in _half_made(podman):
+        if not owner.alive(owner.claimed(paths.runs_dir() / run_id)):
+            podman.run('rm', '-f', '-i', name, check=False)
     if kept_dir().exists():
         for folder in kept_dir().iterdir():
             claimed = owner.claimed(folder)
@@ -361,9 +366,11 @@ def reap(podman: Podman) -> list[str]:
     return sorted(dead)
 
 
-def _labels(entry: Mapping[str, object]) -> dict[str, str]:
-    labels = entry.get('Labels')
-    return dict(labels) if isinstance(labels, dict) else {}
+def _half_made(podman: Podman) -> list[tuple[str, str]]:
+    """Return (container, run) of what a killed `podman create` left: it carries no label yet, and nobody uses it."""
+    entries = json.loads(podman.run('ps', '-a', '--external', '--format', 'json') or '[]')
+    return [(entry['Names'][0], run_id) for entry in entries
+            if (run_id := keeper.half_made(entry)) and time.time() - entry['Created'] > HALF_MADE]
 
 
 def _old(folder: Path) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 
 from zuul_local import process
 from zuul_local.errors import UserError
+from zuul_local.nodes import owner
 from zuul_local.nodes.labels import Label
 from zuul_local.nodes.podman import Podman
 from zuul_local.nodes.site import DEBIAN, DEBIAN_SECURITY, KEYRING, Site, sources
@@ -112,13 +113,13 @@ def base_argv(suite: str, site: Site, out: str, sources_file: str) -> tuple[str,
         f'deb {security} {suite}-security main')
 
 
-def build_argv(podman: Podman, label: Label, base: str, image: str, folder: str, site_folder: str) -> tuple[str, ...]:
-    """Return the command that makes *image* of the context in *folder*.
+def build_words(podman: Podman, label: Label, base: str, image: str, folder: str, site_folder: str) -> tuple[str, ...]:
+    """Return podman's words that make *image* of the context in *folder*.
 
     chroot is the one isolation that works for root, without root and inside other containers; the recipe is our own.
     The site is bound, never an argument: arguments stay in the history of an image.
     """
-    return podman.argv(
+    return (
         'build', '--quiet', '--isolation', 'chroot', '--network', 'host', '--layers=false', '--force-rm',
         *podman.ulimits, '--volume', f'{site_folder}:{SITE}:ro', '--build-arg', f'BASE={base}',
         '--build-arg', f'NODE_LABEL={label.image}', '--build-arg', f'NODE_DIGEST={image.rpartition("-")[2]}',
@@ -178,15 +179,31 @@ def _build(podman: Podman, label: Label, site: Site, base: str, image: str) -> N
             (folder / name).write_text(text)
         if site.bundle:
             (folder / 'ca.crt').write_bytes(site.bundle)
-        podman.run(*build_argv(podman, label, base, image, str(scratch / 'context'), str(folder))[len(podman.argv()):],
-                   timeout=3600)
+        _remove_unfinished(podman, base)
+        try:
+            podman.run(*build_words(podman, label, base, image, str(scratch / 'context'), str(folder)), timeout=3600)
+        finally:
+            _remove_unfinished(podman, base)
+
+
+def _remove_unfinished(podman: Podman, base: str) -> None:
+    """Remove what a build on *base* that did not come to its end keeps in podman's store."""
+    entries = json.loads(podman.run('ps', '-a', '--external', '--format', 'json') or '[]')
+    for entry in entries:
+        if entry['State'] == 'storage' and entry['Image'] == base:
+            podman.run('rm', '-f', '-i', entry['Names'][0], check=False)
 
 
 @contextlib.contextmanager
 def _scratch() -> Iterator[Path]:
+    """Give a folder for the time of one step; what killed builders left in theirs goes."""
     folder = cache_dir() / 'images'
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as name:
+    for left in folder.glob(f'*/{owner.FILE}'):
+        if not owner.alive(owner.claimed(left.parent)):
+            shutil.rmtree(left.parent, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as name:
+        owner.claim(Path(name))
         os.chmod(name, 0o755)           # apt's and dpkg's helpers read here as other users
         yield Path(name)
 

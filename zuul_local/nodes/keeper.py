@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 MARK = 'ZLOCAL_RUN'
 RELEASE = b'release'
@@ -81,20 +83,28 @@ def kill_marked(run_id: str) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+def half_made(entry: Mapping[str, Any]) -> str:
+    """Return the run whose `podman create` was killed before it could label this *entry* of `podman ps`; else ''."""
+    match = re.match(r'zuul-local-([0-9a-f]{8})-', (entry['Names'] or [''])[0])
+    return match[1] if match and entry['State'] == 'storage' else ''
+
+
 def remove(run_id: str, podman_argv: Sequence[str]) -> bool:
     """Remove the containers and networks of the run but those to keep; return whether none is left."""
     def podman(*words: str) -> str:
         return subprocess.run([*podman_argv, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL, timeout=60, check=False).stdout.decode()
 
-    def left() -> tuple[list[str], list[str]]:
-        of_run = ('--filter', f'label=zuul-local.run={run_id}')
-        lines = podman('ps', '-a', *of_run, '--format', '{{.ID}} {{index .Labels "zuul-local.keep"}}').splitlines()
-        networks = json.loads(podman('network', 'ls', *of_run, '--format', 'json') or '[]')
-        return ([line.split()[0] for line in lines if not line.split()[1:]],
-                [entry['name'] for entry in networks if 'zuul-local.keep' not in (entry.get('labels') or {})])
+    def listed(*words: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(podman(*words, '--format', 'json') or '[]')
+        return found
 
-    containers, networks = left()
+    def goes(labels: dict[str, str]) -> bool:
+        return labels.get('zuul-local.run') == run_id and 'zuul-local.keep' not in labels
+
+    containers = [entry['Names'][0] for entry in listed('ps', '-a', '--external')
+                  if goes(entry['Labels'] or {}) or half_made(entry) == run_id]
+    networks = [entry['name'] for entry in listed('network', 'ls') if goes(entry.get('labels') or {})]
     if containers:
         podman('rm', '-f', '-t', '0', *containers)
     for name in networks:

@@ -59,7 +59,7 @@ class Reference(unittest.TestCase):
 
 class NothingOfTheSiteStays(unittest.TestCase):
     def test_not_in_the_arguments_of_the_build(self) -> None:
-        argv = image.build_argv(Podman('runc'), LABEL, 'base', image.reference(LABEL), '/context', '/site')
+        argv = image.build_words(Podman('runc'), LABEL, 'base', image.reference(LABEL), '/context', '/site')
         self.assertIn('/site:/run/node-site:ro', argv)
         self.assertNotIn('secret', ' '.join(argv))
 
