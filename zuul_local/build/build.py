@@ -30,6 +30,7 @@ from zuul_local.tenant.freeze import Frozen, freeze
 from zuul_local.tenant.load import DEFAULT_ANSIBLE, LocalTenant, load_tenant
 
 RETRY = 'RETRY'
+QUIET = 300             # seconds without output after which a person is told so
 NODE_WAIT = 60          # seconds until a node must let us in
 
 
@@ -278,10 +279,15 @@ class _Run:
         """Run the job in a thread of its own, so that signals reach this one."""
         thread = threading.Thread(target=job.do_execute, name='build')
         thread.start()
+        told = 0.0
         while thread.is_alive():
             thread.join(0.05)
             if job.jobdir and not follower.following:
                 follower.follow(Path(job.jobdir.job_output_file))
+            if time.monotonic() - max(follower.last, told) > QUIET:
+                told = time.monotonic()
+                self.reporter.step(f'no output for {told - follower.last:.0f} s; the job may run for '
+                                   f'{self.frozen.job.timeout} s. Ctrl-C stops it and still publishes its logs.')
         follower.stop()
 
     @contextlib.contextmanager

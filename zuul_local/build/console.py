@@ -43,6 +43,7 @@ class Reporter:
 class Follower:
     """Copies a growing job-output.txt to the reporter, line by line, until stopped.
 
+    :ivar last: when something was added last, by the monotonic clock.
     """
 
     def __init__(self, reporter: Reporter) -> None:
@@ -51,6 +52,7 @@ class Follower:
         self._position = 0
         self._rest = b''
         self._done = threading.Event()
+        self.last = time.monotonic()
         self._thread = threading.Thread(target=self._run, name='job output', daemon=True)
 
     @property
@@ -82,6 +84,8 @@ class Follower:
                 data = file.read()
         except OSError:
             return
+        if data:
+            self.last = time.monotonic()
         self._position += len(data)
         *lines, self._rest = (self._rest + data).split(b'\n')
         for line in lines:
