@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 
-from tests.functional.support import JOB, LIBRARY, PLAY, RunnerTest
+from tests.functional.support import JOB, LIBRARY, PLAY, ZUUL_LOCAL, RunnerTest
 
 
 class TestBuilds(RunnerTest):
@@ -84,23 +85,21 @@ class TestBuilds(RunnerTest):
         self.assertNotRegex(output, r'three \| in the pair')
 
     def test_offline_node_has_no_way_out(self) -> None:
-        play = '''\
-- hosts: all
-  gather_facts: false
-  tasks:
-    - name: Show what can be reached
-      ansible.builtin.command: python3 -c '
-        import socket;
-        print(open("/proc/net/route").read().count("\\t00000000\\t"), "default routes");
-        print(socket.socket().connect_ex(("192.0.2.1", 53)), "connect");
-        print(len(socket.getaddrinfo("deb.debian.org", 80)), "addresses")'
-      register: result
-      failed_when: result.rc == 0
-'''
-        output = self.zuul_local('run', 'demo', '--offline', folder=self.make_project(
-            {'.zuul.yaml': JOB, 'playbooks/run.yaml': play}))
-        self.assertIn('debian-bookworm-offline', output)
-        self.assertRegex(output, r'\| 0 default routes|name resolution|Name or service')
+        look = """\
+import socket
+print('default routes:', [line for line in open('/proc/net/route') if line.split()[1] == '00000000'])
+for what, attempt in (('connect', lambda: socket.create_connection(('192.0.2.1', 53), 5)),
+                      ('resolve', lambda: socket.getaddrinfo('deb.debian.org', 80))):
+    try:
+        print(what, 'worked', attempt())
+    except OSError as error:
+        print(what, 'failed')
+"""
+        play = PLAY.replace('echo hello from the node', 'python3 src/local/demo/look.py')
+        folder = self.make_project({'.zuul.yaml': JOB, 'playbooks/run.yaml': play, 'look.py': look})
+        output = self.zuul_local('run', 'demo', '--offline', folder=folder)
+        for expected in ('(debian-bookworm-offline)', '| default routes: []', '| connect failed', '| resolve failed'):
+            self.assertIn(expected, output)
 
     def test_job_of_another_repository_with_a_parent_in_this_library(self) -> None:
         other = self.make_project({
@@ -168,8 +167,6 @@ commands = python -c 'print("special env ran")'
     - name: Return a result
       zuul_return: {data: {answer: 42}}
 '''})
-        import subprocess
-        from tests.functional.support import ZUUL_LOCAL
         done = subprocess.run([ZUUL_LOCAL, 'run', 'demo', '--json'], cwd=folder, capture_output=True, text=True, check=False)
         result = json.loads(done.stdout)
         self.assertEqual((0, 'SUCCESS', {'answer': 42}), (done.returncode, result['result'], result['data']))
