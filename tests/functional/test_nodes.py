@@ -178,10 +178,16 @@ class SideBySide(NodesTest):
 class Lifetime(NodesTest):
     def test_from_start_to_ssh(self) -> None:
         nodes = self.make_nodes()
+        before = set(Path('/var/tmp').iterdir())
         began = time.monotonic()
         nodes.start([('one', BOOKWORM)], self.images)
         nodes.wait(30)
         print(f'node start to ssh: {time.monotonic() - began:.2f} s', file=sys.stderr)
+        left = [path for path in set(Path('/var/tmp').iterdir()) - before if path.is_file()
+                and nodes.key.with_suffix('.pub').read_bytes() in path.read_bytes()]
+        self.assertEqual([], left)
+        self.assertEqual(['host', 'host.pub', 'id', 'id.pub', 'known_hosts', 'owner'],
+                         sorted(path.name for path in nodes.folder.iterdir()))
         nodes.stop()
         nodes.stop()
         self.assert_gone(nodes.run_id, 0)

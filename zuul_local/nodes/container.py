@@ -13,6 +13,7 @@ import select
 import shutil
 import socket
 import tarfile
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -234,7 +235,10 @@ class Nodes:
             0 if self.keep else self.max_seconds))
         public = {name: (self.folder / name).read_bytes() for name in ('id.pub', 'host', 'host.pub')}
         if not self._stopped.is_set():
-            self.podman.run('cp', '-a=false', '-', f'{container}:/', stdin=payload(public, self.site.files(label)))
+            # podman cp leaves what it read in its folder for temporary files: here, keys
+            with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
+                self.podman.run('cp', '-a=false', '-', f'{container}:/', stdin=payload(public, self.site.files(label)),
+                                scratch=Path(scratch))
         if not self._stopped.is_set():
             self.podman.run('start', container)
 

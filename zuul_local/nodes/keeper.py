@@ -135,15 +135,13 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     if not wait_for_end(int(pid), parent):
         return
-    kill_marked(run_id)
-    shutil.rmtree(folder, ignore_errors=True)
     for _ in range(TRIES):              # a podman that we killed may have left something half made
+        kill_marked(run_id)
+        shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(subprocess.TimeoutExpired, ValueError, OSError):
             if remove(run_id, json.loads(podman_argv)):
                 break
         time.sleep(0.2)
-        kill_marked(run_id)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == '__main__':

@@ -50,12 +50,15 @@ class Podman:
 
     def run(
         self, *words: str, stdin: str | bytes | None = None, timeout: float | None = 120, check: bool = True,
+        scratch: Path | None = None,
     ) -> str:
         """Return what podman prints, without the white space around it.
 
+        :param scratch: folder for its temporary files.
         :raises ProcessError: as :func:`zuul_local.process.run`.
         """
-        done = process.run(self.argv(*words), stdin=stdin, env=self.environ(), timeout=timeout, check=check)
+        environ = self.environ() | ({} if scratch is None else {'TMPDIR': str(scratch)})
+        done = process.run(self.argv(*words), stdin=stdin, env=environ, timeout=timeout, check=check)
         return done.stdout.strip()
 
     def remove_image(self, name: str) -> bool:

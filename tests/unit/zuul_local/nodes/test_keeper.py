@@ -58,6 +58,7 @@ class Switch(unittest.TestCase):
             {'Names': ['kept'], 'State': 'running', 'Labels': {**ours, 'zuul-local.keep': 'yes'}},
             {'Names': [f'zuul-local-{self.run_id}-half'], 'State': 'storage', 'Labels': None},
             {'Names': ['zuul-local-0badcafe-half'], 'State': 'storage', 'Labels': None},
+            {'Names': [f'zuul-local-{self.run_id}-by-name-only'], 'State': 'running', 'Labels': None},
             {'Names': ['other'], 'State': 'running', 'Labels': {'zuul-local.run': '0badcafe'}},
             {'Names': ['foreign'], 'State': 'running', 'Labels': None}]))
 
