@@ -11,7 +11,7 @@ import os
 import shlex
 import subprocess
 import tempfile
-from typing import IO, Any, Dict, Optional, Tuple
+from typing import IO, Any, Dict, Tuple
 
 # The first line that the program at the other end prints. What a login script says before it is skipped.
 READY = b'zuul-stdlib agent ready\n'
@@ -74,6 +74,7 @@ class Session:
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
                 env=dict(os.environ, LC_ALL='C'))
         except OSError as error:
+            self._stderr.close()
             raise NodeError('cannot start %s: %s' % (argv[0], error)) from error
         assert self._process.stdin is not None and self._process.stdout is not None
         self._stdin: IO[bytes] = self._process.stdin
@@ -120,13 +121,19 @@ class Session:
 
         :raises NodeError: always, with *what* and the end of what ssh and the program said.
         """
-        code = self.close()
+        code = self._end()
         self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - _STDERR_BYTES))
         said = self._stderr.read().decode('utf-8', 'replace').strip()
+        self._stderr.close()
         raise NodeError('%s (exit code %s)%s' % (what, code, ': ' + said if said else ''))
 
-    def close(self) -> Optional[int]:
+    def close(self) -> int:
         """End the session, after 10 s by force. Return the exit code of ssh."""
+        code = self._end()
+        self._stderr.close()
+        return code
+
+    def _end(self) -> int:
         for pipe in (self._stdin, self.reader):
             try:
                 pipe.close()

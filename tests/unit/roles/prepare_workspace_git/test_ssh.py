@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The session with the node."""
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+import unittest
+from typing import Any
+
+from tests.unit.roles import ROLES, module_utils
+
+ssh: Any = module_utils('prepare_workspace_git_ssh')
+
+NODE = {'host': '192.0.2.1', 'port': '22', 'user': 'zuul', 'python': '/usr/bin/python3', 'ssh_executable': 'ssh',
+        'ssh_args': '-o UserKnownHostsFile="/a b/known_hosts"', 'control_dir': '/jobdir/cp', 'private_key_file': ''}
+
+
+class TestCommand(unittest.TestCase):
+    def test_the_connection_of_ansible_is_used_but_never_started(self) -> None:
+        argv = ssh.ssh_command(NODE)
+        self.assertEqual(argv[0], 'ssh')
+        # The first value that ssh reads for an option is the one that counts.
+        options = [argv[place + 1] for place, word in enumerate(argv) if word == '-o']
+        first: dict[str, str] = {}
+        for option in options:
+            first.setdefault(*option.split('=', 1))
+        self.assertEqual(first['ControlMaster'], 'no')
+        self.assertTrue(first['ControlPath'].startswith('/jobdir/cp/'))
+        self.assertEqual(first['UserKnownHostsFile'], '/a b/known_hosts')
+        self.assertEqual(argv[-3:-1], ('--', '192.0.2.1'))
+        self.assertIn(('-l', 'zuul'), list(itertools.pairwise(argv)))
+
+    def test_what_is_not_known_is_not_said(self) -> None:
+        argv = ssh.ssh_command(dict(NODE, port='', user='', control_dir='', ssh_args=''))
+        self.assertFalse({'-p', '-l', '-i'} & set(argv))
+        self.assertFalse([word for word in argv if word.startswith('ControlPath')])
+
+    def test_an_interpreter_with_odd_characters_is_quoted(self) -> None:
+        remote = ssh.ssh_command(dict(NODE, python='/a b/$(python)'))[-1]
+        self.assertTrue(remote.startswith("exec '/a b/$(python)' -c "), remote)
+
+    def test_the_control_socket_is_the_one_of_ansible(self) -> None:
+        try:
+            from ansible.plugins.connection.ssh import Connection
+        except ImportError:
+            self.skipTest('no Ansible here')
+        expected = Connection._create_control_path('192.0.2.1', 22, 'zuul') % {'directory': '/cp'}
+        self.assertEqual(ssh.control_path('/cp', '192.0.2.1', '22', 'zuul'), expected)
+        expected = Connection._create_control_path('node', None, None) % {'directory': '/cp'}
+        self.assertEqual(ssh.control_path('/cp', 'node', '', ''), expected)
+
+
+class TestSession(unittest.TestCase):
+    program = f'import sys\nsys.stdout.buffer.write({ssh.READY!r})\nsys.stdout.flush()\n'
+
+    def session(self, before: str = '', program: str = '') -> Any:
+        remote = ssh.ssh_command(NODE)[-1].replace('/usr/bin/python3', sys.executable, 1)
+        return ssh.Session(('sh', '-c', before + remote), program or self.program)
+
+    def test_what_a_login_script_says_is_skipped(self) -> None:
+        session = self.session('echo Welcome; echo; ', self.program + 'print(sys.stdin.readline().upper(), end="")')
+        session.write(b'hello\n')
+        session.greet()
+        self.assertEqual(session.reader.readline(), b'HELLO\n')
+        self.assertEqual(session.close(), 0)
+
+    def test_no_program_starts(self) -> None:
+        session = self.session('echo no such user >&2; exit 255; ')
+        with self.assertRaisesRegex(ssh.NodeError, r'no Python program.*exit code 255\): no such user'):
+            session.greet()
+
+    def test_the_other_end_dies(self) -> None:
+        session = self.session(program=self.program + 'sys.exit("out of memory")')
+        session.greet()
+        self.assertEqual(session.reader.readline(), b'')
+        with self.assertRaisesRegex(ssh.NodeError, r'it stopped \(exit code 1\): out of memory'):
+            session.fail('it stopped')
+
+    def test_no_ssh(self) -> None:
+        with self.assertRaisesRegex(ssh.NodeError, 'cannot start /nonexistent'):
+            ssh.Session(('/nonexistent',), '')
+
+
+class TestCopies(unittest.TestCase):
+    def test_both_roles_carry_the_same_file(self) -> None:
+        mine, other = (ROLES / role / 'module_utils' / f'{role.replace("-", "_")}_ssh.py'
+                       for role in ('prepare-workspace-git', 'fetch-output'))
+        self.assertEqual(subprocess.run(['cmp', mine, other], capture_output=True, text=True).stdout, '')
