@@ -28,7 +28,7 @@ PIPELINE = 'local'
 DEFAULT_ANSIBLE = '11'
 # Zuul allows secrets in pipelines that run after review only, so a local run has a pipeline of its own.
 _PIPELINE_FILE = 'zuul.d/zuul-local.yaml'
-_PIPELINE_STANZA = f"""- pipeline:
+PIPELINE_STANZA = f"""- pipeline:
     name: {PIPELINE}
     description: Jobs that a person runs on their own machine.
     manager: independent
@@ -103,27 +103,35 @@ def _named(name: str, where: Path) -> Project:
 
 
 def _load(project: Project, projects: dict[str, Project], settings: Settings) -> LocalTenant:
-    services.install()
-    logging.getLogger('zuul').addHandler(logging.NullHandler())     # what it would log is in ``problems``
     repos: dict[str, dict[str, Repo]] = {}
     for one in projects.values():
-        extra = {_PIPELINE_FILE: _PIPELINE_STANZA} if one.canonical_name == CONFIG_NAME else {}
+        extra = {_PIPELINE_FILE: PIPELINE_STANZA} if one.canonical_name == CONFIG_NAME else {}
         repos.setdefault(one.host, {})[one.name] = Repo(one.name, one.path, one.branch, extra)
     connections = LocalConnections(repos)
-    conf = tenant_configuration(project, projects.values())
+    zuul = load_with_zuul(tenant_configuration(project, projects.values()), connections)
+    return LocalTenant(project, projects, settings, connections, zuul)
+
+
+def load_with_zuul(conf: dict[str, Any], connections: LocalConnections, beside: Iterable[dict[str, Any]] = ()) -> Any:
+    """Return Zuul's Tenant of the tenant stanza *conf*, loaded by its ConfigLoader as its own validation does.
+
+    :param beside: the stanzas of other kinds that a tenant file has beside those of tenants.
+    """
+    services.install()
+    logging.getLogger('zuul').addHandler(logging.NullHandler())     # what it would log is in the layout
     loader = ConfigLoader(
         connections=connections, system=_System(), zk_client=services.ZooKeeper(),
         zuul_globals=model.SystemAttributes(), unparsed_config_cache=services.ConfigCache(), statsd=None,
         scheduler=None, merger=FileReader(connections), keystorage=services.KeyStore())
     unparsed = model.UnparsedAbideConfig()
-    unparsed.extend([{'tenant': conf}])
+    unparsed.extend([*beside, {'tenant': conf}])
     loader.tenant_parser.getSchema()(conf)
     abide = model.Abide()
     loader.loadAuthzRules(abide, unparsed)
     loader.loadSemaphores(abide, unparsed)
     loader.loadTPCs(abide, unparsed)
-    zuul = loader.loadTenant(abide, TENANT, AnsibleManager(), unparsed, min_ltimes=None, ignore_cat_exception=False)
-    return LocalTenant(project, projects, settings, connections, zuul)
+    return loader.loadTenant(abide, conf['name'], AnsibleManager(), unparsed, min_ltimes=None,
+                             ignore_cat_exception=False)
 
 
 def tenant_configuration(project: Project, projects: Iterable[Project]) -> dict[str, Any]:

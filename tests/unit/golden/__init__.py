@@ -1,0 +1,1 @@
+"""Zuul's own test material as the measure of what is built on Zuul here."""
