@@ -160,7 +160,7 @@ def _ensure_base(podman: Podman, label: Label, site: Site, report: Report) -> st
         kept.write_text(sources(label.suite, Site()))
         environ = {**os.environ, **site.environment(site.bundle_path), 'TMPDIR': str(scratch)}
         process.run(base_argv(label.suite, site, str(tar), str(kept)), env=environ, timeout=1800)
-        podman.run('import', '--quiet', str(tar), base, timeout=600)
+        podman.run('import', '--quiet', str(tar), base, timeout=600, scratch=scratch)
     return base
 
 
@@ -181,7 +181,8 @@ def _build(podman: Podman, label: Label, site: Site, base: str, image: str) -> N
             (folder / 'ca.crt').write_bytes(site.bundle)
         _remove_unfinished(podman, base)
         try:
-            podman.run(*build_words(podman, label, base, image, str(scratch / 'context'), str(folder)), timeout=3600)
+            podman.run(*build_words(podman, label, base, image, str(scratch / 'context'), str(folder)), timeout=3600,
+                       scratch=scratch)
         finally:
             _remove_unfinished(podman, base)
 
