@@ -80,6 +80,8 @@ def _in_list(node: yaml.Node | None, conditional: bool) -> Iterator[Use | str]:
 
 
 def _in_entry(entry: dict[str, yaml.Node], conditional: bool) -> Iterator[Use | str]:
+    if 'collections' in entry:      # any bare name may be one of theirs
+        return
     conditional = conditional or 'when' in entry
     for key, value in entry.items():
         if key == 'roles' and isinstance(value, yaml.SequenceNode):

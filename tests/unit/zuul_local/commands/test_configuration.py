@@ -47,9 +47,16 @@ class CommandCase(ScratchCase):
 
 class TestCheck(CommandCase):
     def test_nothing_wrong_in_the_project(self):
-        _, out, err = self.call('check')
-        self.assertNotIn('.zuul.yaml:', out.replace('/.zuul.yaml', ''))
-        self.assertIn('local/thing on branch main: ', err)
+        code, out, err = self.call('check')
+        self.assertEqual((0, ''), (code, out))
+        self.assertRegex(err, r'local/thing on branch main: \d+ jobs, 0 errors, 0 warnings\n$')
+
+    def test_problems_elsewhere_are_counted_only(self):
+        other = self.repository('other', {'zuul.yaml': '- job: {name: theirs, parent: nobody}\n'})
+        code, out, err = self.call('check', '--with', f'example.org/other={other}')
+        self.assertEqual((0, ''), (code, out))
+        self.assertIn('example.org/other: 1 error, 0 warnings, '
+                      f'to be seen with: zuul-local check --project {other}', err)
 
     def test_errors(self):
         code, out, err = self.call('check', files={'.zuul.yaml': '- job: {name: a, parent: tox-py3111}\n'})
@@ -61,7 +68,7 @@ class TestCheck(CommandCase):
         code, out, _ = self.call('check', '--json', files={'.zuul.yaml': '- job: [\n'})
         facts = json.loads(out)
         self.assertEqual((2, 'local/thing', 'main'), (code, facts['project'], facts['branch']))
-        [problem] = [one for one in facts['problems'] if one['project'] == 'local/thing']
+        [problem] = facts['problems']
         self.assertEqual((2, 'error'), (problem['line'], problem['severity']))
 
 

@@ -38,6 +38,9 @@ PLAYBOOK = '''
   handlers:
     - name: Handle
       include_role: {name: in-handler}
+- hosts: all
+  collections: [company.collection]
+  roles: [from-a-collection]
 '''
 FILES = {
     'playbooks/run.yaml': PLAYBOOK,
