@@ -317,10 +317,12 @@ def pip_argv(python: str, pip: str, requirements: str, plan: Plan, wheel_cache: 
 
 
 def words_of(err: str, out: str = '') -> str:
-    """What a program said last, without pip's list of every version there ever was."""
+    """What a program said last, without pip's list of every version there ever was and its repeated tries."""
     said = re.sub(r'\(from versions: (?:[^,()]*, ){5,}([^()]*)\)',
                   lambda found: '(newest: ' + found.group(1) + ')', err.strip() or out.strip())
-    return '\n'.join(said.splitlines()[-12:])
+    lines = [re.sub(r"WARNING: Retrying .* connection broken by '(.*)': \S+", r'\1', line) for line in said.splitlines()]
+    lines = [re.sub(r'<\S+ object at 0x[0-9a-f]+>: ', '', line) for line in lines]
+    return '\n'.join(list(dict.fromkeys(lines))[-12:])
 
 
 def build(request: Request, wanted: Plan, folder: str, pip: str, source: str, run: Run) -> str:

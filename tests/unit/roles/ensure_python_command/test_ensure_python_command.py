@@ -314,6 +314,12 @@ class TestParts(unittest.TestCase):
         self.assertEqual(engine.words_of(f'ERROR: none for x==9 (from versions: {listed})\nERROR: no'),
                          'ERROR: none for x==9 (newest: 1.98)\nERROR: no')
 
+    def test_repeated_tries_are_told_once(self) -> None:
+        said = ''.join(
+            f"WARNING: Retrying (Retry(total={left}, connect=None)) after connection broken by 'NewConnectionError("
+            f"'<pip._vendor.HTTPSConnection object at 0x7f0{left}>: no way out')': /simple/x/\n" for left in (1, 0))
+        self.assertEqual(engine.words_of(said + 'ERROR: no'), "NewConnectionError('no way out')\nERROR: no")
+
     def test_commands_are_bounded_and_alone(self) -> None:
         seen = []
 
