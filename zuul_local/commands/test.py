@@ -16,6 +16,9 @@ from zuul_local.testing.outcome import FAILED, SKIPPED, Part, judged, last_line
 from zuul_local.testing.parts import PARTS
 from zuul_local.testing.tools import Tools, site_packages
 
+PATIENCE = 3
+"""A part that takes so many times what its budget allows is ended."""
+
 
 def test(args: argparse.Namespace) -> int:
     """Run the parts in args.names (all when empty), print what happened, and sum it up in the last line.
@@ -55,7 +58,7 @@ def run(name: str, tools: Tools, budget: dict[str, float]) -> Part:
     """Run one part, and print its figures."""
     print(f'{name} …', file=sys.stderr, flush=True)
     begun = time.monotonic()
-    cases = PARTS[name](tools, paths.LIBRARY)
+    cases = PARTS[name](tools, paths.LIBRARY, PATIENCE * budget[name])
     part = judged(name, cases, time.monotonic() - begun, budget)
     for case in part.cases[len(cases):]:
         print(f'  {case.name}: {case.detail}', file=sys.stderr)

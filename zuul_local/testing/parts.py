@@ -18,40 +18,44 @@ from zuul_local.testing.outcome import FAILED, PASSED, Case, line_of
 from zuul_local.testing.tools import Tools
 
 PROCESSES = 2
-LONGEST = 3600
-"""Seconds after which a part is ended."""
 
-Part = Callable[[Tools, Path], list[Case]]
+Part = Callable[[Tools, Path, float], list[Case]]
+"""Takes the tools, the library's folder, and the seconds after which it is ended."""
 
 
-def linters(tools: Tools, root: Path) -> list[Case]:
+def linters(tools: Tools, root: Path, seconds: float) -> list[Case]:
     """Run the linters, two at a time; what a failing one says is printed."""
     with ThreadPoolExecutor(PROCESSES) as pool:
-        waiting = [pool.submit(_once, name, argv, tools, root) for name, argv in commands.linters(tools, root).items()]
+        waiting = [pool.submit(_once, name, argv, tools, root, seconds)
+                   for name, argv in commands.linters(tools, root).items()]
         return [_shown(result.result()) for result in waiting]
 
 
-def documentation(tools: Tools, root: Path) -> list[Case]:
+def documentation(tools: Tools, root: Path, seconds: float) -> list[Case]:
     """Build the documentation."""
-    return [_shown(_once('sphinx', commands.sphinx(tools), tools, root))]
+    return [_shown(_once('sphinx', commands.sphinx(tools), tools, root, seconds))]
 
 
-def unit(tools: Tools, root: Path) -> list[Case]:
+def unit(tools: Tools, root: Path, seconds: float) -> list[Case]:
     """Run the unit tests in parallel; only failures and the number are printed."""
-    return _stestr('unit', tools, root, processes=PROCESSES, quiet=True)
+    return _stestr('unit', tools, root, seconds, processes=PROCESSES, quiet=True)
 
 
-def functional(tools: Tools, root: Path) -> list[Case]:
+def functional(tools: Tools, root: Path, seconds: float) -> list[Case]:
     """Run the tests on real nodes, one after another: they share two cores with the nodes."""
-    return _stestr('functional', tools, root, processes=1, quiet=False)
+    return _stestr('functional', tools, root, seconds, processes=1, quiet=False)
 
 
 PARTS: dict[str, Part] = {'linters': linters, 'unit': unit, 'functional': functional, 'docs': documentation}
 
 
-def _once(name: str, argv: tuple[str, ...], tools: Tools, root: Path) -> Case:
+def _once(name: str, argv: tuple[str, ...], tools: Tools, root: Path, longest: float) -> Case:
     begun = time.monotonic()
-    done = process.run(argv, cwd=root, env=commands.environment(tools, root, os.environ), timeout=LONGEST, check=False)
+    env = commands.environment(tools, root, os.environ)
+    try:
+        done = process.run(argv, cwd=root, env=env, timeout=longest, check=False)
+    except process.ProcessError as error:
+        return Case(name, FAILED, time.monotonic() - begun, str(error))
     seconds = time.monotonic() - begun
     if done.returncode == 0:
         return Case(name, PASSED, seconds)
@@ -64,11 +68,11 @@ def _shown(case: Case) -> Case:
     return case
 
 
-def _stestr(part: str, tools: Tools, root: Path, *, processes: int, quiet: bool) -> list[Case]:
+def _stestr(part: str, tools: Tools, root: Path, seconds: float, *, processes: int, quiet: bool) -> list[Case]:
     with tempfile.TemporaryDirectory(prefix='zuul-local-test-') as folder:
         result = Path(folder, 'cases.json')
-        argv = (tools.program('python'), '-m', 'zuul_local.testing.watch', str(root), str(result), str(int(quiet)),
-                *commands.stestr(tools, part, processes))
+        argv = (tools.program('python'), '-m', 'zuul_local.testing.watch', str(root), str(result), str(seconds),
+                str(int(quiet)), *commands.stestr(tools, part, processes))
         code = process.show(argv, cwd=root, env=commands.plain_environment(root, os.environ))
         if code == INTERRUPTED:
             raise KeyboardInterrupt

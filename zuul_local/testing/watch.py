@@ -1,16 +1,19 @@
 """Run stestr and tell what happened, while it happens. Started with the Python that has stestr's own libraries.
 
-Usage: python -m zuul_local.testing.watch FOLDER RESULT QUIET STESTR-ARGUMENT...
+Usage: python -m zuul_local.testing.watch FOLDER RESULT SECONDS QUIET STESTR-ARGUMENT...
 
 Failures are printed with their output as they come, other tests one line each unless QUIET is 1. RESULT is a file that
-gets a JSON list of the cases.
+gets a JSON list of the cases. After SECONDS all is ended, and the tests that still ran have failed.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +25,8 @@ from zuul_local.testing.outcome import FAILED, PASSED, SKIPPED, Case, line_of
 
 STATUS = {'success': PASSED, 'xfail': PASSED, 'skip': SKIPPED}
 MEANING = {
-    'inprogress': 'It never ended: its process died.',
-    'unknown': 'It never ended: its process died.',
+    'inprogress': 'It never ended: it was too slow, or its process died.',
+    'unknown': 'It never ended: it was too slow, or its process died.',
     'uxsuccess': 'It passed although it is marked as an expected failure.',
 }
 
@@ -56,7 +59,7 @@ class Said(StreamResult):
 
 
 def main(argv: list[str]) -> int:
-    folder, result, quiet, *stestr = argv
+    folder, result, seconds, quiet, *stestr = argv
     cases: list[Case] = []
 
     def seen(test: dict[str, Any]) -> None:
@@ -68,19 +71,32 @@ def main(argv: list[str]) -> int:
             print(line_of(case), file=sys.stderr, flush=True)
 
     said = Said()
-    stream = CopyStreamResult([StreamToDict(seen), said])
-    with subprocess.Popen(stestr, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
-        stream.startTestRun()
-        try:
-            ByteStreamToStreamResult(process.stdout, non_subunit_name='output').run(stream)
-        finally:
-            stream.stopTestRun()
-    if process.returncode:  # with --subunit, failing tests are no reason for that
+    code = watch(stestr, folder, float(seconds), CopyStreamResult([StreamToDict(seen), said]))
+    if code:    # with --subunit, failing tests are no reason for that
         words = said.text.decode('utf-8', 'replace').strip()
-        cases.append(Case('stestr', FAILED, detail=f'stestr ended with {process.returncode}.\n{words}'.strip()))
+        cases.append(Case('stestr', FAILED, detail=f'stestr ended with {code}.\n{words}'.strip()))
         print(line_of(cases[-1]), file=sys.stderr, flush=True)
     Path(result).write_text(json.dumps([vars(case) for case in cases]), encoding='utf-8')
     return int(any(case.status == FAILED for case in cases))
+
+
+def watch(stestr: list[str], folder: str, seconds: float, stream: StreamResult) -> int:
+    """Run *stestr* in *folder* for at most so many *seconds*, feed *stream*, and return the exit code."""
+    process = subprocess.Popen(
+        stestr, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+    timer = threading.Timer(seconds, os.killpg, (process.pid, signal.SIGKILL))
+    timer.start()
+    stream.startTestRun()
+    try:
+        ByteStreamToStreamResult(process.stdout, non_subunit_name='output').run(stream)
+        return process.wait()
+    except KeyboardInterrupt:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait()
+        raise
+    finally:
+        timer.cancel()
+        stream.stopTestRun()
 
 
 if __name__ == '__main__':

@@ -37,7 +37,7 @@ class TestSummary(unittest.TestCase):
     """What is said, and how it ends, when the parts come to certain cases."""
 
     def run_parts(self, cases: dict[str, list[Case]], *, as_json: bool = False) -> tuple[int, str, str]:
-        parts = {name: lambda tools, root, found=found: list(found) for name, found in cases.items()}
+        parts = {name: lambda tools, root, seconds, found=found: list(found) for name, found in cases.items()}
         said, aside = io.StringIO(), io.StringIO()
         with mock.patch.object(command, 'PARTS', parts), mock.patch.object(command, 'provide', lambda: TOOLS), \
                 contextlib.redirect_stdout(said), contextlib.redirect_stderr(aside):

@@ -57,7 +57,8 @@ PROJECT = {
 class TestWatch(unittest.TestCase):
     """stestr and subunit themselves, on a project of every kind of test."""
 
-    def run_project(self, files: dict[str, str], quiet: str = '1') -> tuple[int, dict[str, tuple[str, str]], str]:
+    def run_project(self, files: dict[str, str], quiet: str = '1',
+                    seconds: int = 60) -> tuple[int, dict[str, tuple[str, str]], str]:
         with tempfile.TemporaryDirectory() as folder:
             for name, text in files.items():
                 path = Path(folder, 'project', name)
@@ -66,8 +67,9 @@ class TestWatch(unittest.TestCase):
             result = Path(folder, 'cases.json')
             stestr = str(Path(sys.executable).with_name('stestr'))
             done = process.run(
-                (sys.executable, '-m', 'zuul_local.testing.watch', f'{folder}/project', str(result), quiet,
-                 stestr, '--test-path', 'try', '--top-dir', '.', 'run', '--subunit', '--concurrency', '2'),
+                (sys.executable, '-m', 'zuul_local.testing.watch', f'{folder}/project', str(result),
+                 str(seconds), quiet, stestr, '--test-path', 'try', '--top-dir', '.', 'run', '--subunit',
+                 '--concurrency', '2'),
                 env={**os.environ, 'PYTHONPATH': str(paths.LIBRARY)}, check=False)
             cases = json.loads(result.read_text())
         return done.returncode, {c['name'].rpartition('.')[2]: (c['status'], c['detail']) for c in cases}, done.stderr
@@ -102,3 +104,11 @@ class TestWatch(unittest.TestCase):
         code, cases, _ = self.run_project({**PROJECT, 'try/test_it.py': text})
         self.assertNotEqual(code, 0)
         self.assertEqual(cases['test_error'][0], 'failed')
+
+    def test_a_test_that_hangs_is_ended_and_named(self) -> None:
+        text = PROJECT['try/test_it.py'].replace("raise KeyError('lost')", '__import__("time").sleep(600)')
+        code, cases, _ = self.run_project({**PROJECT, 'try/test_it.py': text}, seconds=5)
+        self.assertNotEqual(code, 0)
+        self.assertEqual(cases['test_error'][0], 'failed')
+        self.assertIn('It never ended', cases['test_error'][1])
+        self.assertIn('-9', cases['stestr'][1])
