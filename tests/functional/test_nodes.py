@@ -25,6 +25,7 @@ from zuul_local.nodes.site import File, Site, discover
 
 LABELS = labels.load_labels()
 BOOKWORM, TRIXIE, OFFLINE = (LABELS[f'debian-{name}'] for name in ('bookworm', 'trixie', 'bookworm-offline'))
+PIP = 'python3 $(ls /opt/cache/wheels/pip-*.whl)/pip'
 GONE = 10               # seconds in which a killed run must be gone
 
 RUNNER = textwrap.dedent('''\
@@ -150,7 +151,7 @@ class SideBySide(NodesTest):
     def test_those_with_a_way_out_reach_an_index_and_a_mirror(self) -> None:
         for name in ('one', 'two'):
             with self.subTest(name):
-                self.on(name, 'python3 -m venv out && out/bin/pip -q download --no-deps -d out six')
+                self.on(name, f'{PIP} -q download --no-deps -d out six')
                 self.on(name, 'sudo apt-get -qq update')
 
     def test_they_see_each_other(self) -> None:
@@ -167,7 +168,7 @@ class SideBySide(NodesTest):
         gateway = self.nodes.addresses['three'].address.rpartition('.')[0] + '.1'
         self.assertNotEqual(0, process.run(self.nodes.ssh_argv(
             self.nodes.addresses['three'], f'sudo ip route add default via {gateway}'), check=False).returncode)
-        self.on('three', 'python3 -m venv in && in/bin/pip -q download six', 1)
+        self.on('three', f'{PIP} -q download six', 1)
 
     def test_host_keys_are_those_that_were_given(self) -> None:
         for node in self.each():
