@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from zuul_local.tenant.load import LocalTenant
-from zuul_local.tenant.problem import Problem
+from zuul_local.tenant.problem import Problem, line_with
 
 PHASES = ('pre_run', 'run', 'post_run', 'cleanup_run')
 
@@ -46,8 +45,5 @@ def problem_at(tenant: LocalTenant, thing: Any, severity: str, message: str, hin
 def line_in(thing: Any, text: str) -> int:
     """Return the line of *thing*'s stanza that shows *text* as a word, 0 when none does."""
     mark = thing.start_mark
-    if mark:
-        for number, line in enumerate(mark.snippet.splitlines()):
-            if re.search(rf'(?<![\w./-]){re.escape(text)}(?![\w./-])', line.partition('#')[0]):
-                return int(mark.line) + number + 1
-    return 0
+    line = line_with(text, mark.snippet) if mark else 0
+    return int(mark.line) + line if line else 0

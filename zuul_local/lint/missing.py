@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from zuul_local.lint import labels, owners
+from zuul_local.lint.configuration import line_in, problem_at, stanzas
 from zuul_local.nodes.labels import load_labels
 from zuul_local.tenant.load import LocalTenant
-from zuul_local.tenant.problem import WARNING, Problem
+from zuul_local.tenant.problem import ERROR, WARNING, Problem
 
 _NOT_DEFINED = re.compile(r'Job (\S+) not defined')
 _MISSING = (
@@ -25,9 +26,24 @@ def problems(tenant: LocalTenant) -> list[Problem]:
     """Return what Zuul's loader found wrong, with hints."""
     layout = tenant.layout
     names = {'templates': layout.project_templates, 'nodesets': layout.nodesets, 'jobs': layout.jobs}
-    found = tenant.problems
+    found = list(dict.fromkeys([*tenant.problems, *_of_stanzas(tenant)]))
     broken = {match[1]: problem for problem in found if (match := re.match(r'job (\S+): ', problem.message))}
     return [of_broken(problem, broken) or explained(problem, names, tenant.settings.labels) for problem in found]
+
+
+def _of_stanzas(tenant: LocalTenant) -> Iterator[Problem]:
+    """Yield, in Zuul's words, all templates and jobs that a stanza misses: Zuul stops at the first one."""
+    for stanza in stanzas(tenant):
+        what = f'{"project-template" if stanza.is_template else "project"} {stanza.name}'
+        for name in stanza.templates:
+            if not tenant.layout.project_templates.get(name):
+                yield problem_at(tenant, stanza, ERROR, f'{what}: The project template "{name}" was not found.',
+                                 line=line_in(stanza, name))
+        for pipeline in stanza.pipelines.values():
+            for name in pipeline.job_list.jobs:
+                if name not in tenant.layout.jobs:
+                    yield problem_at(tenant, stanza, ERROR, f'{what}: Job {name} not defined.',
+                                     line=line_in(stanza, name))
 
 
 def of_broken(problem: Problem, broken: Mapping[str, Problem]) -> Problem | None:

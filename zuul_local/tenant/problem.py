@@ -70,11 +70,28 @@ def describe(said: str, whole: str, snippet: str, first_line: int) -> tuple[str,
         keys = re.findall(r"\['?(.*?)'?\]", voluptuous.group(2))
         text = f'{_schema_words(voluptuous.group(1), keys)}{voluptuous.group(3)}'
         return f'{prefix}{text}', _line_of(keys, snippet, first_line) or line
+    line = _line_naming(said, snippet, first_line) or line
     head, _, around = said.partition('The incorrect values are around:')
     text = ' '.join(head.split('\n\n')[0].split())
     text = re.sub(r',? for example:$', '', text).rstrip('.')
     shown = next(iter(around.split('\n\n')[-1].strip().splitlines()), '') if around else ''
     return prefix + text + (f'; seen: {shown}' if shown else '.' if ' ' in text else ''), line
+
+
+def _line_naming(said: str, snippet: str, first_line: int) -> int:
+    """Return the line of the stanza that has a name which Zuul's message tells, 0 when none has."""
+    names = [*re.findall(r'"([^"\n]+)"', said), *re.findall(r'^Job (\S+) not defined', said)]
+    for name in names if first_line else ():
+        line = line_with(name, snippet)
+        if line:
+            return first_line + line - 1
+    return 0
+
+
+def line_with(name: str, text: str) -> int:
+    """Return the first line of *text*, counted from 1, that has *name* as a word outside of a comment; 0 when none."""
+    word = re.compile(rf'(?<![\w./-]){re.escape(name)}(?![\w./-])')
+    return next((number for number, line in enumerate(text.splitlines(), 1) if word.search(line.partition('#')[0])), 0)
 
 
 def _line_showing(text: str, path: str) -> int:

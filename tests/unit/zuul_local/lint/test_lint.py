@@ -81,20 +81,24 @@ CASES = [
     name: other
     nodeset: ubuntu-jammy
     run: playbooks/run.yaml
-'''}, ['zuul.d/x.yaml:4: warning: job other: The nodeset "ubuntu-jammy" was not found. | debian-trixie stands in']),
+'''}, ['zuul.d/x.yaml:6: warning: job other: The nodeset "ubuntu-jammy" was not found. | debian-trixie stands in']),
     ('missing nodeset', {'zuul.d/a.yaml': spoilt('    run:', '    nodeset: ubuntu-jammy\n    run:')}, [
-        'zuul.d/a.yaml:1: error: job mine: The nodeset "ubuntu-jammy" was not found. | opendev.org/opendev/base-jobs']),
+        'zuul.d/a.yaml:4: error: job mine: The nodeset "ubuntu-jammy" was not found. | opendev.org/opendev/base-jobs']),
     ('missing template', {
-        'zuul.d/a.yaml': spoilt('    check', '    templates: [openstack-python3-jobs]\n    check')}, [
-        'zuul.d/a.yaml:7: error: project local/thing: The project template "openstack-python3-jobs" was not found. | '
-        '--with opendev.org/openstack/openstack-zuul-jobs=../openstack-zuul-jobs']),
+        'zuul.d/a.yaml': spoilt('    ch', '    templates:\n      - openstack-python3-jobs\n      - other\n    ch')}, [
+        'zuul.d/a.yaml:9: error: project local/thing: The project template "openstack-python3-jobs" was not found. | '
+        '--with opendev.org/openstack/openstack-zuul-jobs=../openstack-zuul-jobs',
+        'zuul.d/a.yaml:10: error: project local/thing: The project template "other" was not found. | HOST/NAME=DIR']),
+    ('missing jobs', {'zuul.d/a.yaml': spoilt('[mine]', '[mine, devstack, other]')}, [
+        'zuul.d/a.yaml:9: error: project local/thing: Job devstack not defined. | opendev.org/openstack/devstack',
+        'zuul.d/a.yaml:9: error: project local/thing: Job other not defined. |']),
     ('missing parent', {'zuul.d/a.yaml': spoilt('    run:', '    parent: tox-py3111\n    run:')}, [
-        'zuul.d/a.yaml:1: error: job mine: Job tox-py3111 not defined. | Nearest: tox-py311,']),
+        'zuul.d/a.yaml:4: error: job mine: Job tox-py3111 not defined. | Nearest: tox-py311,']),
     ('missing project', {
         'zuul.d/a.yaml': spoilt('    run:', '    required-projects: [openstack/nova, a/b]\n    run:')}, [
-        'zuul.d/a.yaml:1: error: job mine: The projects "openstack/nova", "a/b" were not found. | '
+        'zuul.d/a.yaml:4: error: job mine: The projects "openstack/nova", "a/b" were not found. | '
         '--with opendev.org/openstack/nova=../nova',
-        'zuul.d/a.yaml:8: error: project local/thing: Job mine not defined. | Its definition could not be loaded: ']),
+        'zuul.d/a.yaml:10: error: project local/thing: Job mine not defined. | Its definition could not be loaded: ']),
 ]
 
 

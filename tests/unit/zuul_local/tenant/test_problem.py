@@ -1,7 +1,7 @@
 import unittest
 
 from tests.unit.zuul_local.scratch import ScratchCase
-from zuul_local.tenant.problem import Problem
+from zuul_local.tenant.problem import Problem, line_with
 
 # configuration, line, message
 WRONG = [
@@ -14,19 +14,19 @@ WRONG = [
      'not YAML: found character that cannot start any token (while scanning for the next token).'),
     ('- job:\n    name: a\n    vars: {a: {{b}}}\n', 3,
      'not YAML: found unhashable key (while constructing a mapping, which starts in line 3).'),
-    ('- job:\n    name: a\n    run: a\n    run: b\n', 2,
+    ('- job:\n    name: a\n    run: a\n    run: b\n', 3,
      'The key "run" appears more than once; duplicate keys are not permitted.'),
     ('- job:\n    name: typo\n\n    prerun: a\n', 4,
      'job typo: prerun: there is no such key here, or not with such a value'),
     ('- job:\n    name: a\n    nodeset:\n      nodes:\n        - name: b\n', 4,
      'job a: nodes → 0 → label: this key is missing'),
-    ('- job:\n    name: a\n    parent: nowhere\n', 1, 'job a: Job nowhere not defined.'),
+    ('- job:\n    name: a\n    parent: nowhere\n', 3, 'job a: Job nowhere not defined.'),
     ('- job:\n    name: tox\n', 1, 'job tox: Job tox in thing is not permitted to shadow job tox in zuul/zuul-jobs.'),
     ('- pipeline: {name: x, manager: independent}\n', 1,
      'pipeline x: Pipelines may not be defined in untrusted repos, they may only be defined in config repos.'),
     ('# first\nfoo: bar\n', 2,
      'Configuration file is not a list. Each zuul.yaml configuration file must be a list of items; seen: foo: bar'),
-    ('- project:\n    check:\n      jobs: [tox-py31]\n', 1, 'project local/thing: Job tox-py31 not defined.'),
+    ('- project:\n    check:\n      jobs: [tox-py31]\n', 3, 'project local/thing: Job tox-py31 not defined.'),
     ('- job:\n    name: q\n    ansible-version: 2\n', 1,
      "job q: Requested ansible version '2' is unknown. Supported versions are 9, 11."),
 ]
@@ -46,6 +46,12 @@ class TestFromZuul(ScratchCase):
     def loaded(self, number, text):
         self.folder = self.folder / str(number)
         return self.tenant({'.zuul.yaml': text})
+
+
+class TestLineWith(unittest.TestCase):
+    def test_whole_words_outside_comments(self):
+        text = '# tox\n- tox-py311\n- a/tox\n- my.tox\n- [x, tox]  # here\n'
+        self.assertEqual((5, 2, 0), (line_with('tox', text), line_with('tox-py311', text), line_with('here', text)))
 
 
 class TestProblem(unittest.TestCase):
