@@ -172,6 +172,9 @@ def _parameters(tenant: LocalTenant, item: Any, job: Any) -> dict[str, Any]:
 def _unknown(tenant: LocalTenant, name: str) -> UserError:
     near = difflib.get_close_matches(name, tenant.layout.jobs, n=3)
     message = f'no job is called {name!r}.' + (f' Nearest: {", ".join(near)}.' if near else '')
+    its_own = [problem for problem in tenant.problems if problem.message.startswith(f'job {name}: ')]
+    if its_own:
+        return UserError('\n'.join([f'job {name} could not be loaded:', *map(str, its_own)]), 'zuul-local check')
     broken = _broken(tenant, 'Its definition may be among what could not be loaded:')
     return UserError(message + broken, 'zuul-local list')
 

@@ -73,7 +73,8 @@ def describe(said: str, whole: str, snippet: str, first_line: int) -> tuple[str,
     line = _line_naming(said, snippet, first_line) or line
     head, _, around = said.partition('The incorrect values are around:')
     text = ' '.join(head.split('\n\n')[0].split())
-    text = re.sub(r',? for example:$', '', text).rstrip('.')
+    # An example follows, or advice to ask an administrator, whom this tenant has not.
+    text = re.sub(r',? for example:$|\. All projects referenced within a Zuul configuration .*$', '', text).rstrip('.')
     shown = next(iter(around.split('\n\n')[-1].strip().splitlines()), '') if around else ''
     return prefix + text + (f'; seen: {shown}' if shown else '.' if ' ' in text else ''), line
 

@@ -124,6 +124,13 @@ class TestRefused(FreezeCase):
         error = self.refused('mine', {'.zuul.yaml': '- job: [\n'})
         self.assertIn('.zuul.yaml:2: error: not YAML', error.message)
 
+    def test_a_job_that_could_not_be_loaded(self):
+        text = '- job:\n    name: bad\n    requires-projects: [a]\n- job: {name: b, x: 1}\n'
+        error = self.refused('bad', {'.zuul.yaml': text})
+        self.assertRegex(error.message, r'^job bad could not be loaded:\n\S+\.yaml:3: error: job bad: requires-proj')
+        self.assertEqual(2, len(error.message.splitlines()))
+        self.assertEqual('zuul-local check', error.hint)
+
     def test_unknown_parent(self):
         error = self.refused('orphan')
         self.assertIn('nobody', error.message)

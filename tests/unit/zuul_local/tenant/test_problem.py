@@ -21,6 +21,7 @@ WRONG = [
     ('- job:\n    name: a\n    nodeset:\n      nodes:\n        - name: b\n', 4,
      'job a: nodes → 0 → label: this key is missing'),
     ('- job:\n    name: a\n    parent: nowhere\n', 3, 'job a: Job nowhere not defined.'),
+    ('- job:\n    name: a\n    required-projects: [b/c]\n', 3, 'job a: The project "b/c" was not found.'),
     ('- job:\n    name: tox\n', 1, 'job tox: Job tox in thing is not permitted to shadow job tox in zuul/zuul-jobs.'),
     ('- pipeline: {name: x, manager: independent}\n', 1,
      'pipeline x: Pipelines may not be defined in untrusted repos, they may only be defined in config repos.'),
@@ -40,7 +41,7 @@ class TestFromZuul(ScratchCase):
                 [problem] = [one for one in tenant.problems if one.project == 'local/thing']
                 self.assertEqual((str(tenant.project.path / '.zuul.yaml'), line, 'error'),
                                  (problem.path, problem.line, problem.severity))
-                self.assertTrue(problem.message.startswith(message), problem.message)
+                self.assertEqual(message, problem.message[:len(message)])
                 self.assertNotIn('\n', problem.message)
 
     def loaded(self, number, text):
