@@ -56,18 +56,21 @@ def run(
     try:
         done = subprocess.run(  # type: ignore[call-overload]
             words, cwd=cwd, env=env, timeout=timeout, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, pass_fds=pass_fds, **source)
+            capture_output=True, start_new_session=True, pass_fds=pass_fds, **source)
     except FileNotFoundError as error:
         raise ProcessError(words, None, '', str(error)) from error
     except subprocess.TimeoutExpired as error:
-        raise ProcessError(words, None, _text(error.stdout), f'{_text(error.stderr)}\nout of time after {timeout} s') from error
+        said = f'{_text(error.stderr)}\nout of time after {timeout} s'
+        raise ProcessError(words, None, _text(error.stdout), said) from error
     result = subprocess.CompletedProcess(words, done.returncode, _text(done.stdout), _text(done.stderr))
     if check and done.returncode:
         raise ProcessError(words, done.returncode, result.stdout, result.stderr)
     return result
 
 
-def show(argv: Sequence[str | os.PathLike[str]], *, cwd: str | Path | None = None, env: Mapping[str, str] | None = None) -> int:
+def show(
+    argv: Sequence[str | os.PathLike[str]], *, cwd: str | Path | None = None, env: Mapping[str, str] | None = None,
+) -> int:
     """Run *argv* to its end with its output going where ours goes, and return its exit code.
 
     It stays in our session: a Ctrl-C in the terminal reaches it, and it is waited for.
