@@ -320,7 +320,7 @@ def words_of(err: str, out: str = '') -> str:
     """What a program said last, without pip's list of every version there ever was and its repeated tries."""
     said = re.sub(r'\(from versions: (?:[^,()]*, ){5,}([^()]*)\)',
                   lambda found: '(newest: ' + found.group(1) + ')', err.strip() or out.strip())
-    lines = [re.sub(r"WARNING: Retrying .* connection broken by '(.*)': \S+", r'\1', line) for line in said.splitlines()]
+    lines = [re.sub(r"WARNING: Retrying .* broken by '(.*)': \S+", r'\1', line) for line in said.splitlines()]
     lines = [re.sub(r'<\S+ object at 0x[0-9a-f]+>: ', '', line) for line in lines]
     return '\n'.join(list(dict.fromkeys(lines))[-12:])
 
