@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from zuul_local.lint import labels, missing, pipelines, playbooks, repositories, used_roles
@@ -44,4 +43,7 @@ def _canonical(tenant: LocalTenant, playbook: dict[str, str]) -> str:
 
 
 def _tidy(problems: Iterable[Problem]) -> list[Problem]:
-    return sorted(dict.fromkeys(problems), key=lambda one: (one.path, one.line, json.dumps(one.message)))
+    first: dict[tuple[str, int, str], Problem] = {}
+    for one in problems:    # several jobs may run the same playbook
+        first.setdefault((one.path, one.line, one.message), one)
+    return [first[key] for key in sorted(first)]

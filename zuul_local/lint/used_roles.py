@@ -85,11 +85,12 @@ def of_playbook(tenant: LocalTenant, job: str, project: str, path: str, reposito
             continue
         near = difflib.get_close_matches(use.name, there, n=3)
         hint = f'Nearest: {", ".join(near)}. ' if near else ''
-        hint += f'Looked in {", ".join(dict.fromkeys((project, *(name for name, _ in repositories))))}.'
+        looked = ', '.join(dict.fromkeys((project, *(name for name, _ in repositories))))
+        hint += f'Looked in {looked} for job {job}.'
         if absent:
             hint += f' The job also names {", ".join(dict.fromkeys(absent))}, which is not here.'
         found.append(Problem(project, str(use.path), use.line, ERROR if use.certain else WARNING,
-                             f'role {use.name!r} is in no role repository of job {job}.', hint))
+                             f'role {use.name!r} is in no role repository that this playbook may use.', hint))
     return found
 
 

@@ -20,7 +20,9 @@ GOOD = {
       jobs: [mine]
 ''',
     'playbooks/pre.yaml': '- hosts: all\n  roles: [own]\n',
-    'playbooks/run.yaml': '- hosts: all\n  roles: [bindep, {role: beside}]\n',
+    'playbooks/run.yaml': '- hosts: all\n  roles: [bindep, {role: beside}]\n  tasks: [include_tasks: deep/more.yaml]\n',
+    'playbooks/deep/more.yaml': '- import_role: {name: beside}\n- import_role: {name: deeper}\n',
+    'playbooks/deep/roles/deeper/tasks/main.yaml': '[]',
     'playbooks/roles/beside/tasks/main.yaml': '[]',
     'roles/own/tasks/main.yaml': '[]',
 }
@@ -40,13 +42,13 @@ CASES = [
     ('playbook of a project stanza', {'zuul.d/a.yaml': spoilt('[mine]', '[mine: {post-run: no.yaml}]')}, [
         "zuul.d/a.yaml:9: error: job mine: the post-run playbook 'no.yaml' does not exist |"]),
     ('missing role', {'playbooks/run.yaml': '- hosts: all\n  roles:\n    - bindepp\n'}, [
-        "playbooks/run.yaml:3: error: role 'bindepp' is in no role repository of job mine. | Nearest: bindep."]),
+        "playbooks/run.yaml:3: error: role 'bindepp' is in no role repository that | Nearest: bindep."]),
     ('missing role under a condition', {'playbooks/run.yaml': '''
 - hosts: all
   tasks:
     - include_role: {name: nowhere}
       when: x
-'''}, ["playbooks/run.yaml:3: warning: role 'nowhere' is in no role repository of job mine. | Looked in local/thing"]),
+'''}, ["playbooks/run.yaml:3: warning: role 'nowhere' is in no role repository that | Looked in local/thing"]),
     ('playbook that is not YAML', {'playbooks/run.yaml': '- hosts: [\n'}, [
         'playbooks/run.yaml:2: error: not YAML: |']),
     ('unknown role repository', {'zuul.d/a.yaml': spoilt('zuul/zuul-jobs', 'openstack/other'),
@@ -131,7 +133,8 @@ class TestAllProblems(LintCase):
 
     def test_each_once(self):
         play = '- hosts: all\n  roles: [gone]\n'
-        tenant = self.loaded('twice', {'playbooks/run.yaml': play * 2})
+        another = '- job: {name: another, run: playbooks/run.yaml}\n'
+        tenant = self.loaded('twice', {'playbooks/run.yaml': play * 2, 'zuul.d/x.yaml': another})
         lines = [problem.line for problem in self.ours(tenant, lint.all_problems(tenant))]
         self.assertEqual([2, 4], lines)
 
@@ -148,7 +151,7 @@ class TestPreflight(LintCase):
         messages = self.preflight({'playbooks/pre.yaml': None, 'playbooks/run.yaml': '- hosts: all\n  roles: [gone]\n'})
         self.assertEqual(2, len(messages), messages)
         self.assertIn("the pre-run playbook 'playbooks/pre.yaml' does not exist", messages[0])
-        self.assertIn("role 'gone' is in no role repository of job mine", messages[1])
+        self.assertIn("role 'gone' is in no role repository that this playbook may use", messages[1])
 
     def test_only_this_job(self):
         self.assertEqual([], self.preflight({'zuul.d/x.yaml': '- job: {name: other, run: gone.yaml}\n'}))

@@ -53,6 +53,7 @@ CONFIGURATION = '''
     vars:
       from_template: 1
       both: template
+      same: 1
     check:
       jobs: [parent]
 
@@ -60,6 +61,7 @@ CONFIGURATION = '''
     vars:
       from_project: 1
       both: project
+      same: 1
       plain: project
     templates: [shared]
     check:
@@ -88,6 +90,7 @@ class TestProvenance(ScratchCase):
             'whole.a': (1, 'job parent', 'whole: {a: 1}'),
             'from_template': (1, 'project-template shared', 'from_template: 1'),
             'from_project': (1, 'project local/thing', 'from_project: 1'),
+            'same': (1, 'project local/thing', 'same: 1'),
             'both': ('project', 'project local/thing', 'both: project'),
         }, self.traced('child'))
 
