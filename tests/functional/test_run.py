@@ -120,6 +120,11 @@ commands = python -c 'print("special env ran")'
         output = self.zuul_local('run', 'shared-tox', '--with', f'example.org/team/shared={other}', folder=folder)
         self.assertIn('special env ran', output)
 
+    def test_branch_that_the_library_does_not_have(self) -> None:
+        folder = self.make_project()
+        self.git(folder, 'checkout', '-q', '-b', 'feature/ü#1')
+        self.assertIn("branch feature/ü#1", self.zuul_local('run', 'demo', folder=folder))
+
     def test_variables_and_secrets_of_the_command_line(self) -> None:
         job = JOB.replace('    run:', '    vars: {word: original}\n    secrets: [login]\n    run:') + '''\
 - secret:
@@ -144,6 +149,20 @@ commands = python -c 'print("special env ran")'
         for text in (output, *(path.read_text(errors='replace') for path in self.published(folder).rglob('*')
                                if path.is_file())):
             self.assertNotIn('hunter22hunter22', text)
+        self.assertIn('Secret detected in output', output)
+
+    def test_job_that_must_not_show_its_secret_ends(self) -> None:
+        job = JOB.replace('    run:', '''\
+    nodeset: {nodes: []}
+    secret-exposure: fail
+    secrets: [login]
+    run:''') + '- secret: {name: login, data: {password: public}}\n'
+        play = PLAY.replace('hosts: all', 'hosts: localhost').replace('echo hello from the node', 'echo {{ login.password }}')
+        play += '    - name: Wait\n      ansible.builtin.command: sleep 600\n'
+        folder = self.make_project({'.zuul.yaml': job, 'playbooks/run.yaml': play})
+        (self.top / 'login.yaml').write_text('password: hunter22hunter22\n')
+        output = self.zuul_local('run', 'demo', '--secret', f'login={self.top}/login.yaml', folder=folder, code=1)
+        self.assertIn('SECRET_EXPOSURE   demo', output)
 
     def test_job_without_nodes_runs_in_the_sandbox(self) -> None:
         job = JOB.replace('    run:', '    nodeset: {nodes: []}\n    run:')

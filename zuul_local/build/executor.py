@@ -14,6 +14,7 @@ import logging
 import multiprocessing
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,8 @@ ALLOWED_ENVIRONMENT = (
     'CURL_CA_BUNDLE', 'REQUESTS_CA_BUNDLE', 'SSL_CERT_DIR', 'SSL_CERT_FILE',
     'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy',
 )
+# Zuul withholds every line that holds a value of a secret; a user name such as 'me' would withhold half of a log.
+SHORTEST_SECRET = 4
 PATH = '/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin'
 
 
@@ -144,6 +147,15 @@ class Executor:
     def resetProcessPool(self) -> None:
         return None
 
+    def heed_log_receiver(self, job: 'Job') -> None:
+        """Stop *job* when its log receiver asks for it: a secret in the output of a job with secret-exposure: fail."""
+        def listen() -> None:
+            with contextlib.suppress(EOFError, OSError):
+                self._stop_worker_child_conn.recv()
+                job.stop(AnsibleJob.RESULT_SECRET_EXPOSURE)
+
+        threading.Thread(target=listen, name='log receiver', daemon=True).start()
+
 
 class Job(AnsibleJob):
     """Zuul's AnsibleJob with a local executor.
@@ -164,6 +176,8 @@ class Job(AnsibleJob):
         self.lost_nodes: list[str] = []
         self.end_time = time.monotonic()
         self.playbook_seconds: list[tuple[str, float]] = []
+        if job.secret_exposure == 'ignore':     # Zuul's default; here the secrets are those of the person at the terminal
+            job._set(secret_exposure='redact')
         # The merge of the change is in the snapshot already.
         arguments = {**params, 'items': [], 'zuul_event_id': None, 'semaphore_handle': None, 'ssh_keys': []}
         request = SimpleNamespace(uuid=params['zuul']['build'], span_context=None, tenant_name='local',
@@ -171,6 +185,7 @@ class Job(AnsibleJob):
         with _instead_of_zookeeper(job):
             super().__init__(executor, request, arguments)
         executor.paused_job = self
+        executor.heed_log_receiver(self)
 
     def setNodeInfo(self) -> None:
         super().setNodeInfo()
@@ -181,7 +196,7 @@ class Job(AnsibleJob):
 
     def decryptSecrets(self, secrets: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
         data = {name: self._secrets[name] for name in secrets}
-        return data, {}, sorted(set(_texts(data)))
+        return data, {}, sorted(text for text in set(_texts(data)) if len(text) >= SHORTEST_SECRET)
 
     def writeAnsibleConfig(self, jobdir_playbook: Any) -> None:
         super().writeAnsibleConfig(jobdir_playbook)

@@ -109,7 +109,16 @@ def _load(project: Project, projects: dict[str, Project], settings: Settings) ->
         repos.setdefault(one.host, {})[one.name] = Repo(one.name, one.path, one.branch, extra)
     connections = LocalConnections(repos)
     zuul = load_with_zuul(tenant_configuration(project, projects.values()), connections)
+    _name_default_branches(zuul.layout, projects.values())
     return LocalTenant(project, projects, settings, connections, zuul)
+
+
+def _name_default_branches(layout: Any, projects: Iterable[Project]) -> None:
+    """Tell Zuul the one branch of each project; it assumes 'master' for those without a project stanza."""
+    for project in projects:
+        metadata = layout.project_metadata.setdefault(project.canonical_name, model.ProjectMetadata())
+        if metadata.default_branch is None:
+            metadata.default_branch = project.branch
 
 
 def load_with_zuul(conf: dict[str, Any], connections: LocalConnections, beside: Iterable[dict[str, Any]] = ()) -> Any:
