@@ -90,6 +90,7 @@ class Executor:
         self.management_events: Any = collections.defaultdict(lambda: None)
         self.semaphore_handler = self
         self.result: dict[str, Any] = {}
+        self.paused_job: Any = None
         plugins = folder / 'plugins'
         self.ansible_manager = AnsibleManager(str(plugins), runtime_install_root=str(environment.ansible_root))
         self.ansible_manager.copyAnsibleFiles()
