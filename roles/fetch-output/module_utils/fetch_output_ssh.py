@@ -67,6 +67,7 @@ class Session:
     """
 
     def __init__(self, argv: Tuple[str, ...], program: str) -> None:
+        self._lost = 'no Python program could be started on it'
         # A file and not a pipe: an ssh master in the background may hold it open for minutes.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
         try:
@@ -90,7 +91,7 @@ class Session:
         try:
             self._stdin.write(data)
         except OSError:
-            self.fail('the connection was lost')
+            self.fail(self._lost)
 
     def flush(self) -> None:
         """Send what was written.
@@ -100,7 +101,7 @@ class Session:
         try:
             self._stdin.flush()
         except OSError:
-            self.fail('the connection was lost')
+            self.fail(self._lost)
 
     def greet(self) -> None:
         """Wait until the program runs.
@@ -111,10 +112,11 @@ class Session:
         for _ in range(_GREETING_LINES):
             line = self.reader.readline()
             if line == READY:
+                self._lost = 'the connection was lost'
                 return
             if not line:
                 break
-        self.fail('no Python program could be started on it')
+        self.fail(self._lost)
 
     def fail(self, what: str) -> None:
         """End the session.
