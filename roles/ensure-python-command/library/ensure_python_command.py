@@ -292,12 +292,14 @@ def find_pip(request: Request, pins: list[locks.Pin]) -> str | None:
                 path = os.path.join(request.wheel_cache, name)
                 if pin.name == 'pip' and 'sha256:' + locks.sha256(path) in pin.hashes:
                     return path
-    folders = ['/usr/share/python-wheels']
+    folders = []
     try:
         import ensurepip  # absent where the distribution splits Python
         folders.append(os.path.join(os.path.dirname(ensurepip.__file__), '_bundled'))
     except ImportError:
         pass
+    if sys.base_prefix == '/usr':   # Debian keeps them apart; another Python may be too new for the pip there
+        folders.append('/usr/share/python-wheels')
     for folder in folders:
         wheels = sorted(glob.glob(os.path.join(folder, 'pip-*.whl')))
         if wheels:

@@ -299,6 +299,14 @@ class TestParts(unittest.TestCase):
             tool.write_text('#!/bin/sh\necho "tool 1.2.3 (built today)"\n', encoding='utf-8')
             self.assertEqual(engine.installed_version(str(tool), 'x', run), '1.2.3')
 
+    def test_pip_of_the_distribution_is_for_its_own_python(self) -> None:
+        request = engine.Request('tool', 'tool', '', '', '/x', ('index',), False, '/c', 60)
+        there = {'/usr/share/python-wheels/pip-*.whl': ['/usr/share/python-wheels/pip-23.0-py3-none-any.whl']}
+        for prefix, expected in (('/usr', '/usr/share/python-wheels/pip-23.0-py3-none-any.whl'), ('/opt/python', None)):
+            with self.subTest(prefix=prefix), mock.patch.object(engine.sys, 'base_prefix', prefix), \
+                    mock.patch.object(engine.glob, 'glob', lambda pattern: there.get(pattern, [])):
+                self.assertEqual(engine.find_pip(request, []), expected)
+
     def test_pip_is_told_where_to_look(self) -> None:
         plan = engine.Plan(('tool==2.0',), (), '2.0', True, 'd')
         cached = engine.pip_argv('/v/bin/python', '/w/pip.whl', '/v/requirements.txt', plan, '/opt/cache/wheels')
