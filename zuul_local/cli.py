@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from zuul_local import errors
 
-DESCRIPTION = 'Run any Zuul job of any repository on throw-away nodes, with Zuul\'s own code and no server.'
+DESCRIPTION = "Run any Zuul job of any repository on throw-away nodes, with Zuul's own code and no server."
 EXITS = 'Exit codes: 0 success, 1 the build failed, 2 wrong use or configuration, 3 a bug, 130 interrupted.'
 
 
@@ -48,7 +48,8 @@ def parser() -> argparse.ArgumentParser:
     _tenant(verb)
 
     verb = _verb(verbs, 'test', 'test:test', 'run the tests of this library')
-    verb.add_argument('names', nargs='*', metavar='NAME', help='linters, unit, functional or docs; all when none is named')
+    verb.add_argument('names', nargs='*', metavar='NAME',
+                      help='linters, unit, functional or docs; all when none is named')
 
     node = verbs.add_parser('node', help='images and kept nodes', description='Images and kept nodes.')
     actions = node.add_subparsers(metavar='ACTION', required=True)

@@ -39,6 +39,7 @@ def run(
     timeout: float | None = 600,
     check: bool = True,
     pass_fds: Sequence[int] = (),
+    encoding_errors: str = 'replace',
 ) -> subprocess.CompletedProcess[str]:
     """Run *argv* to its end and return its result with text output.
 
@@ -48,6 +49,7 @@ def run(
     :param env: the whole environment, or None for this process's own.
     :param timeout: seconds.
     :param pass_fds: file descriptors that it inherits, for example a lock that must outlive us with it.
+    :param encoding_errors: what to make of output that is not UTF-8; 'surrogateescape' keeps file names whole.
     :raises ProcessError: it could not be started, ran out of time, or (with *check*) failed.
     """
     words = [os.fspath(word) for word in argv]
@@ -62,7 +64,7 @@ def run(
     except subprocess.TimeoutExpired as error:
         said = f'{_text(error.stderr)}\nout of time after {timeout} s'
         raise ProcessError(words, None, _text(error.stdout), said) from error
-    result = subprocess.CompletedProcess(words, done.returncode, _text(done.stdout), _text(done.stderr))
+    result = subprocess.CompletedProcess(words, done.returncode, _text(done.stdout, encoding_errors), _text(done.stderr))
     if check and done.returncode:
         raise ProcessError(words, done.returncode, result.stdout, result.stderr)
     return result
@@ -89,8 +91,8 @@ def show(
         raise
 
 
-def _text(data: bytes | None) -> str:
-    return (data or b'').decode('utf-8', 'replace')
+def _text(data: bytes | None, errors: str = 'replace') -> str:
+    return (data or b'').decode('utf-8', errors)
 
 
 def _tail(text: str) -> str:

@@ -32,12 +32,13 @@ class TestRefusals(RunnerTest):
         self.assertIn('.zuul.yaml:1', output)
 
     def test_abstract_job(self) -> None:
-        output = self.refused('run', 'demo', folder=self.configured(JOB.replace('    run:', '    abstract: true\n    run:')))
+        folder = self.configured(JOB.replace('    run:', '    abstract: true\n    run:'))
+        output = self.refused('run', 'demo', folder=folder)
         self.assertIn('abstract', output)
 
     def test_missing_playbook(self) -> None:
         output = self.refused('run', 'demo', folder=self.configured(JOB.replace('run.yaml', 'rum.yaml')))
-        self.assertRegex(output, r'\.zuul\.yaml:\d+: error: .*playbooks/rum\.yaml')
+        self.assertRegex(output, r'error: job demo: the run playbook .playbooks/rum\.yaml. does not exist')
 
     def test_label_of_another_site(self) -> None:
         job = JOB.replace('    run:', '    nodeset: {nodes: [{name: node, label: ubuntu-jammy}]}\n    run:')
@@ -90,7 +91,8 @@ class TestRefusals(RunnerTest):
         for missing in ('podman', 'bwrap'):
             with self.subTest(missing=missing):
                 folder = self.make_project(name=f'without-{missing}')
-                output = self.refused('run', 'demo', '--no-install', folder=folder, env={'PATH': self.path_without(missing)})
+                env = {'PATH': self.path_without(missing)}
+                output = self.refused('run', 'demo', '--no-install', folder=folder, env=env)
                 self.assertRegex(output, r'bubblewrap|podman')
 
     def path_without(self, missing: str) -> str:

@@ -38,7 +38,8 @@ class TestBuilds(RunnerTest):
         output = self.zuul_local('run', 'demo', folder=folder)
         self.assertIn('brand new', output)
         self.assertRegex(output, r'Uncommitted work\n.*First')
-        self.assertEqual((head, status), (self.git(folder, 'rev-parse', 'HEAD'), self.git(folder, 'status', '--porcelain')))
+        self.assertEqual(head, self.git(folder, 'rev-parse', 'HEAD'))
+        self.assertEqual(status, self.git(folder, 'status', '--porcelain'))
 
     def test_output_streams_line_by_line(self) -> None:
         folder = self.make_project({'.zuul.yaml': JOB, 'playbooks/run.yaml': PLAY.replace(
@@ -80,7 +81,8 @@ class TestBuilds(RunnerTest):
     - name: Only the pair
       ansible.builtin.command: echo in the pair
 '''
-        output = self.zuul_local('run', 'demo', folder=self.make_project({'.zuul.yaml': job, 'playbooks/run.yaml': play}))
+        folder = self.make_project({'.zuul.yaml': job, 'playbooks/run.yaml': play})
+        output = self.zuul_local('run', 'demo', folder=folder)
         self.assertRegex(output, r'two \| in the pair')
         self.assertNotRegex(output, r'three \| in the pair')
 
@@ -123,7 +125,7 @@ commands = python -c 'print("special env ran")'
     def test_branch_that_the_library_does_not_have(self) -> None:
         folder = self.make_project()
         self.git(folder, 'checkout', '-q', '-b', 'feature/ü#1')
-        self.assertIn("branch feature/ü#1", self.zuul_local('run', 'demo', folder=folder))
+        self.assertIn('branch feature/ü#1', self.zuul_local('run', 'demo', folder=folder))
 
     def test_variables_and_secrets_of_the_command_line(self) -> None:
         job = JOB.replace('    run:', '    vars: {word: original}\n    secrets: [login]\n    run:') + '''\
@@ -144,7 +146,8 @@ commands = python -c 'print("special env ran")'
         refusal = self.zuul_local('run', 'demo', folder=folder, code=2)
         self.assertIn('--secret login=FILE', refusal)
         (self.top / 'login.yaml').write_text('password: hunter22hunter22\nuser: me\n')
-        output = self.zuul_local('run', 'demo', '--var', 'word=mine', '--secret', f'login={self.top}/login.yaml', folder=folder)
+        given = ('--var', 'word=mine', '--secret', f'login={self.top}/login.yaml')
+        output = self.zuul_local('run', 'demo', *given, folder=folder)
         self.assertIn('word is mine, password has 16 characters', output)
         for text in (output, *(path.read_text(errors='replace') for path in self.published(folder).rglob('*')
                                if path.is_file())):
@@ -157,7 +160,8 @@ commands = python -c 'print("special env ran")'
     secret-exposure: fail
     secrets: [login]
     run:''') + '- secret: {name: login, data: {password: public}}\n'
-        play = PLAY.replace('hosts: all', 'hosts: localhost').replace('echo hello from the node', 'echo {{ login.password }}')
+        play = PLAY.replace('hosts: all', 'hosts: localhost')
+        play = play.replace('echo hello from the node', 'echo {{ login.password }}')
         play += '    - name: Wait\n      ansible.builtin.command: sleep 600\n'
         folder = self.make_project({'.zuul.yaml': job, 'playbooks/run.yaml': play})
         (self.top / 'login.yaml').write_text('password: hunter22hunter22\n')
@@ -186,6 +190,7 @@ commands = python -c 'print("special env ran")'
     - name: Return a result
       zuul_return: {data: {answer: 42}}
 '''})
-        done = subprocess.run([ZUUL_LOCAL, 'run', 'demo', '--json'], cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run([ZUUL_LOCAL, 'run', 'demo', '--json'], cwd=folder, capture_output=True, text=True,
+                              check=False)
         result = json.loads(done.stdout)
         self.assertEqual((0, 'SUCCESS', {'answer': 42}), (done.returncode, result['result'], result['data']))

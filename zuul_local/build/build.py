@@ -111,7 +111,8 @@ def _freeze(tenant: LocalTenant, request: Request) -> tuple[Frozen, list[tuple[s
             raise UserError(
                 f'job {request.job} asks for label {name!r} (node {node.name[0]!r}), which is not one of ours: '
                 f'{", ".join(labels)}.',
-                f'Use another with --label {next(iter(labels))}, or for good in {tenant.project.path}/zuul-local.yaml:\n'
+                f'Use another with --label {next(iter(labels))}, or for good in '
+                f'{tenant.project.path}/zuul-local.yaml:\n'
                 f'        labels: {{{name}: {next(iter(labels))}}}')
         if request.offline and not name.endswith(OFFLINE):
             node.label = name = name + OFFLINE
@@ -135,7 +136,8 @@ def _check(tenant: LocalTenant, frozen: Frozen, request: Request) -> None:
                         'Install bubblewrap and leave the option out.')
     unused = sorted(set(request.secrets) - set(needed))
     if unused:
-        raise UserError(f'job {request.job} uses no secret called {", ".join(unused)}; it uses: {", ".join(needed) or "none"}.')
+        raise UserError(f'job {request.job} uses no secret called {", ".join(unused)}; '
+                        f'it uses: {", ".join(needed) or "none"}.')
     _check_python(frozen, request)
 
 
@@ -246,7 +248,8 @@ class _Run:
         names = {project['canonical_name'] for project in self.frozen.params['projects']}
         for playbook in job.all_playbooks:
             names.add(source(playbook['connection']).getProject(playbook['project']).canonical_name)
-            names |= {source(role['connection']).getProject(role['project']).canonical_name for role in playbook['roles']}
+            for role in playbook['roles']:
+                names.add(source(role['connection']).getProject(role['project']).canonical_name)
         for include in job.include_vars:
             names.add(source(include['connection']).getProject(include['project']).canonical_name)
         absent = sorted(names - set(self.tenant.projects))
@@ -323,7 +326,8 @@ class _Run:
         logs = Path(self.job.jobdir.log_root)
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(self.job.jobdir.inventory, logs / 'zuul-inventory.yaml')
-        bundle.publish(logs, destination, {key: str(value) for key, value in facts.items() if isinstance(value, (str, float))})
+        shown = {key: str(value) for key, value in facts.items() if isinstance(value, (str, float))}
+        bundle.publish(logs, destination, shown)
         bundle.write_facts(destination, facts)
         self._tell(result, code, server.result, destination, last_lines)
         return Outcome(code, {**facts, 'logs': str(destination)})

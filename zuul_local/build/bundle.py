@@ -43,7 +43,7 @@ def open_folder(project: Path) -> Path:
         with contextlib.suppress(FileExistsError):
             folder.mkdir()
         if not stat.S_ISDIR(folder.lstat().st_mode):
-            raise UserError(f'{folder} is not a folder.', f'Remove it: results are written there.')
+            raise UserError(f'{folder} is not a folder.', 'Remove it: results are written there.')
     ignore = project / FOLDER / '.gitignore'
     if not ignore.exists():
         ignore.write_text('*\n')

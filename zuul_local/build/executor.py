@@ -148,7 +148,7 @@ class Executor:
     def resetProcessPool(self) -> None:
         return None
 
-    def heed_log_receiver(self, job: 'Job') -> None:
+    def heed_log_receiver(self, job: Job) -> None:
         """Stop *job* when its log receiver asks for it: a secret in the output of a job with secret-exposure: fail."""
         def listen() -> None:
             with contextlib.suppress(EOFError, OSError):
@@ -177,7 +177,8 @@ class Job(AnsibleJob):
         self.lost_nodes: list[str] = []
         self.end_time = time.monotonic()
         self.playbook_seconds: list[tuple[str, float]] = []
-        if job.secret_exposure == 'ignore':     # Zuul's default; here the secrets are those of the person at the terminal
+        # Zuul's default is to show them; here they are those of the person at the terminal.
+        if job.secret_exposure == 'ignore':
             job._set(secret_exposure='redact')
         # The merge of the change is in the snapshot already.
         arguments = {**params, 'items': [], 'zuul_event_id': None, 'semaphore_handle': None, 'ssh_keys': []}
@@ -326,7 +327,7 @@ class LastLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(record.getMessage().removeprefix('Ansible output: '))
 
-    def attach(self) -> 'LastLines':
+    def attach(self) -> LastLines:
         logger = logging.getLogger('zuul.AnsibleJob.output')
         logger.setLevel(logging.DEBUG)
         logger.propagate = False

@@ -70,8 +70,10 @@ def _of_folder(project: Project, path: Path) -> Snapshot:
     """The folder alone, as a repository with one commit."""
     env = {**os.environ, **AUTHOR}
     run(('git', 'init', '-q', '--bare', path))
-    listed = run(('git', '-C', project.path, 'ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', '.')).stdout
-    run(('git', f'--git-dir={path}', f'--work-tree={project.path}', 'update-index', '-z', '--add', '--remove', '--stdin'),
+    known = ('ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', '.')
+    listed = run(('git', '-C', project.path, *known), encoding_errors='surrogateescape').stdout
+    update = ('update-index', '-z', '--add', '--remove', '--stdin')
+    run(('git', f'--git-dir={path}', f'--work-tree={project.path}', *update),
         stdin=listed.encode('utf-8', 'surrogateescape'), cwd=project.path, env=env)
     tree = run(('git', f'--git-dir={path}', 'write-tree')).stdout.strip()
     commit = run(('git', f'--git-dir={path}', 'commit-tree', tree, '-m', f'{project.name} as it lies on disk'),

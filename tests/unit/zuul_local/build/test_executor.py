@@ -50,7 +50,7 @@ class TestStepName(unittest.TestCase):
 
 class TestJudge(unittest.TestCase):
 
-    CASES = (
+    CASES: tuple[tuple[dict[str, str | None], list[str], bool, tuple[str, int]], ...] = (
         ({'result': 'SUCCESS'}, [], False, ('SUCCESS', errors.SUCCESS)),
         ({'result': 'FAILURE'}, [], False, ('FAILURE', errors.FAILURE)),
         ({'result': 'TIMED_OUT'}, [], False, ('TIMED_OUT', errors.FAILURE)),

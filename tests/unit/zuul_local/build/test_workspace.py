@@ -15,7 +15,9 @@ ENV = {**os.environ, 'GIT_AUTHOR_NAME': 'a', 'GIT_AUTHOR_EMAIL': 'a@example.org'
 
 
 def git(folder, *words):
-    return subprocess.run(['git', '-C', str(folder), *words], env=ENV, check=True, capture_output=True, text=True).stdout.strip()
+    argv = ['git', '-C', str(folder), *words]
+    return subprocess.run(argv, env=ENV, check=True, capture_output=True, text=True,
+                          errors='surrogateescape').stdout.strip()
 
 
 class TestSnapshot(unittest.TestCase):
@@ -66,7 +68,7 @@ class TestSnapshot(unittest.TestCase):
         self.assertIn('new/näme "x"', self.files)
         self.assertIn('link', self.files)
         self.assertNotIn('ignored', self.files)
-        self.assertEqual(before, self.state_of_repository(), 'the user\'s repository was written to')
+        self.assertEqual(before, self.state_of_repository(), "the user's repository was written to")
 
     def test_deleted_and_staged_files(self):
         (self.repo / 'kept').unlink()
@@ -106,8 +108,10 @@ class TestSnapshot(unittest.TestCase):
         self.write('examples/one/.zuul.yaml', '[]\n')
         self.write('examples/one/deep/file', 'x')
         self.write('examples/one/ignored', 'x')
+        with open(os.fsencode(self.repo / 'examples/one') + b'/\xff', 'w'):
+            pass
         taken = self.snapshot(self.repo / 'examples/one')
-        self.assertEqual(['.zuul.yaml', 'deep/file', ''], self.files)
+        self.assertEqual(['.zuul.yaml', 'deep/file', '\udcff', ''], self.files)
         self.assertEqual(taken.refs['refs/heads/main'], taken.commit)
 
     def test_broken_repository_is_an_error_for_the_user(self):
