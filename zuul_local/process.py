@@ -64,7 +64,8 @@ def run(
     except subprocess.TimeoutExpired as error:
         said = f'{_text(error.stderr)}\nout of time after {timeout} s'
         raise ProcessError(words, None, _text(error.stdout), said) from error
-    result = subprocess.CompletedProcess(words, done.returncode, _text(done.stdout, encoding_errors), _text(done.stderr))
+    stdout = _text(done.stdout, encoding_errors)
+    result = subprocess.CompletedProcess(words, done.returncode, stdout, _text(done.stderr))
     if check and done.returncode:
         raise ProcessError(words, done.returncode, result.stdout, result.stderr)
     return result

@@ -323,11 +323,10 @@ class _Run:
         self.parts['build'] = begin - self.reporter.start - self.parts['load'] - self.parts['prepare']
         destination = published / self.frozen.params['zuul']['build']
         facts = self._facts(result, server.result)
-        logs = Path(self.job.jobdir.log_root)
         with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(self.job.jobdir.inventory, logs / 'zuul-inventory.yaml')
+            shutil.copyfile(self.job.jobdir.inventory, Path(self.job.jobdir.log_root, 'zuul-inventory.yaml'))
         shown = {key: str(value) for key, value in facts.items() if isinstance(value, (str, float))}
-        bundle.publish(logs, destination, shown)
+        bundle.publish(Path(self.job.jobdir.work_root), destination, shown)
         bundle.write_facts(destination, facts)
         self._tell(result, code, server.result, destination, last_lines)
         return Outcome(code, {**facts, 'logs': str(destination)})

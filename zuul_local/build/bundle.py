@@ -16,6 +16,7 @@ from urllib.parse import quote
 from zuul_local.errors import UserError
 
 FOLDER = '.zuul-local'
+COLLECTED = {'logs': '', 'artifacts': 'artifacts', 'docs': 'docs'}      # in the work folder -> when published
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -50,19 +51,21 @@ def open_folder(project: Path) -> Path:
     return folder
 
 
-def publish(logs: Path, destination: Path, facts: Mapping[str, str]) -> None:
+def publish(work: Path, destination: Path, facts: Mapping[str, str]) -> None:
     """Copy what a build collected to *destination* and write its index page.
 
-    Only plain files and folders are copied: what a node sent may hold links and devices.
+    Logs come to the top, artifacts and documentation into folders of these names. Only plain files and folders are
+    copied: what a node sent may hold links and devices.
 
-    :param logs: the job's log folder.
+    :param work: the job's work folder on the executor.
     :param facts: what to say about the build, in order.
     """
     destination.mkdir()
-    for source in plain_files(logs):
-        target = destination / source.relative_to(logs)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _copy(source, target)
+    for name, below in COLLECTED.items():
+        for source in plain_files(work / name):
+            target = destination / below / source.relative_to(work / name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _copy(source, target)
     (destination / 'index.html').write_text(page(facts, destination), encoding='utf-8', errors='replace')
     _link(destination)
 

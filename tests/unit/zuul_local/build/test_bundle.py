@@ -13,12 +13,12 @@ class TestBundle(unittest.TestCase):
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         self.top = Path(scratch.name)
-        self.logs = self.top / 'logs'
-        self.logs.mkdir()
+        self.logs = self.top / 'work/logs'
+        self.logs.mkdir(parents=True)
 
     def publish(self, name='0001'):
         folder = bundle.open_folder(self.top)
-        bundle.publish(self.logs, folder / name, {'job': 'a<b', 'result': 'SUCCESS'})
+        bundle.publish(self.top / 'work', folder / name, {'job': 'a<b', 'result': 'SUCCESS'})
         return folder / name
 
     def test_files_are_copied_and_listed(self):
@@ -29,6 +29,15 @@ class TestBundle(unittest.TestCase):
         page = (published / 'index.html').read_text()
         self.assertIn('href="./deep/it%27s%20a%20%22log%22%20%26%20100%25.txt"', page)
         self.assertIn('a&lt;b: SUCCESS', page)
+
+    def test_artifacts_and_docs_are_copied_beside_the_logs(self):
+        for name in ('artifacts/dist', 'docs', 'src'):
+            (self.top / 'work' / name).mkdir(parents=True)
+            (self.top / 'work' / name / 'file').write_text(name)
+        published = self.publish()
+        self.assertEqual('artifacts/dist', (published / 'artifacts/dist/file').read_text())
+        self.assertEqual('docs', (published / 'docs/file').read_text())
+        self.assertFalse((published / 'src').exists())
 
     def test_nothing_but_plain_files_is_copied(self):
         secret = self.top / 'secret'
