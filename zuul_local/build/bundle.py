@@ -16,6 +16,7 @@ from urllib.parse import quote
 from zuul_local.errors import UserError
 
 FOLDER = '.zuul-local'
+INDEX, FACTS = OURS = ('index.html', 'zuul-local.json')
 COLLECTED = {'logs': '', 'artifacts': 'artifacts', 'docs': 'docs'}      # in the work folder -> when published
 
 PAGE = """<!DOCTYPE html>
@@ -61,17 +62,24 @@ def publish(work: Path, destination: Path, facts: Mapping[str, str]) -> None:
     :param facts: what to say about the build, in order.
     """
     destination.mkdir()
+    for name in OURS:       # taken first, so that nothing a node sent can stand in their place
+        (destination / name).touch()
+    left_out = []
     for name, below in COLLECTED.items():
         for source in plain_files(work / name):
             target = destination / below / source.relative_to(work / name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _copy(source, target)
-    (destination / 'index.html').write_text(page(facts, destination), encoding='utf-8', errors='replace')
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _copy(source, target)
+            except (FileExistsError, NotADirectoryError):
+                left_out.append(str(source.relative_to(work)))
+    said = {**facts, **({'left out, name taken': ', '.join(left_out)} if left_out else {})}
+    (destination / INDEX).write_text(page(said, destination), encoding='utf-8', errors='replace')
     _link(destination)
 
 
 def write_facts(destination: Path, facts: Mapping[str, Any]) -> None:
-    (destination / 'zuul-local.json').write_text(json.dumps(facts, indent=2, default=str) + '\n', encoding='utf-8')
+    (destination / FACTS).write_text(json.dumps(facts, indent=2, default=str) + '\n', encoding='utf-8')
 
 
 def plain_files(top: Path) -> Iterator[Path]:

@@ -39,6 +39,14 @@ class TestBundle(unittest.TestCase):
         self.assertEqual('docs', (published / 'docs/file').read_text())
         self.assertFalse((published / 'src').exists())
 
+    def test_names_that_are_taken_are_left_out_and_listed(self):
+        for name in ('logs/index.html/page', 'logs/artifacts', 'logs/docs/same', 'docs/same', 'artifacts/file'):
+            (self.top / 'work' / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.top / 'work' / name).write_text(name)
+        page = (self.publish() / 'index.html').read_text()
+        for name in ('logs/index.html/page', 'docs/same', 'artifacts/file'):
+            self.assertIn(name, page)
+
     def test_nothing_but_plain_files_is_copied(self):
         secret = self.top / 'secret'
         secret.write_text('secret')
@@ -47,7 +55,7 @@ class TestBundle(unittest.TestCase):
         os.mkfifo(self.logs / 'fifo')
         (self.logs / 'plain').write_text('x')
         published = self.publish()
-        self.assertEqual(['index.html', 'plain'], sorted(path.name for path in published.iterdir()))
+        self.assertEqual(['index.html', 'plain', 'zuul-local.json'], sorted(path.name for path in published.iterdir()))
 
     def test_names_that_are_not_text(self):
         with open(os.fsencode(self.logs) + b'/\xff<script>\n', 'w'):
