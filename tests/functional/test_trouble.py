@@ -104,7 +104,8 @@ class TestInterruptions(RunnerTest):
         self.assertEqual(0, process.returncode, output)
         [node] = containers(process.pid)
         self.assertIn(f'zuul-local node shell {node}', output)
-        self.assertIn('inside', self.zuul_local('node', 'shell', node, '--', 'echo', 'inside', folder=folder))
+        shell = ('node', 'shell', node, '--')
+        self.assertEqual('it is  zuul\n', self.zuul_local(*shell, 'sh', '-c', 'echo "it is  $USER"', folder=folder))
         self.zuul_local('node', 'clean', folder=folder)
         self.assert_nothing_left(process.pid)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -70,7 +71,9 @@ def shell(args: argparse.Namespace) -> int:
             f'zuul-local node shell NODE, with one of: {names}' if names else 'zuul-local run --keep JOB')
     node = found[0]
     words = args.command[1:] if args.command[:1] == ['--'] else args.command
-    ssh, *rest = container.ssh_argv(container.kept_dir() / node['run'], node['address'], words)
+    # ssh hands one string to the node's shell, which must find the words as they were given here
+    command = [shlex.join(words)] if words else []
+    ssh, *rest = container.ssh_argv(container.kept_dir() / node['run'], node['address'], command)
     argv = (*rootless_prefix(), ssh, *(() if words else ('-t',)), *rest)
     sys.stdout.flush()
     os.execvp(argv[0], argv)
