@@ -177,6 +177,15 @@ class SideBySide(NodesTest):
 
 
 class Lifetime(NodesTest):
+    def test_a_start_that_comes_after_the_stop_does_nothing(self) -> None:
+        nodes = self.make_nodes()
+        nodes.stop()
+        late = threading.Thread(target=nodes.start, args=([('late', BOOKWORM)], {}), daemon=True)
+        late.start()
+        late.join(10)
+        self.assertFalse(late.is_alive(), 'it waits for ever')
+        self.assertEqual({}, nodes.addresses)
+
     def test_from_start_to_ssh(self) -> None:
         nodes = self.make_nodes()
         before = set(Path('/var/tmp').iterdir())

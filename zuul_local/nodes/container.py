@@ -185,7 +185,10 @@ class Nodes:
         if not self._starting.acquire(blocking=False):
             remove_run(self.podman, self.run_id)        # what there is already; the rest when that thread gave up
             self._starting.acquire()
-        remove_run(self.podman, self.run_id)
+        try:
+            remove_run(self.podman, self.run_id)
+        finally:
+            self._starting.release()                    # a start that comes later finds that it is over
         if self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 
