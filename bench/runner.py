@@ -61,8 +61,8 @@ def build(job: str, folder: Path, load: float) -> dict[str, float]:
     while os.getloadavg()[0] >= load:
         time.sleep(2)
     begun = time.monotonic()
-    done = subprocess.run([str(LIBRARY / 'zuul-local'), 'run', job, '--json'], cwd=folder, capture_output=True, text=True,
-                          check=False)
+    argv = [str(LIBRARY / 'zuul-local'), 'run', job, '--json']
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
     ended = time.monotonic() - begun
     if done.returncode:
         sys.exit(f'{job} failed:\n{done.stderr}')
