@@ -14,6 +14,9 @@ from zuul_local.process import ProcessError, run
 
 CONFIGURATION = ('.zuul.yaml', 'zuul.yaml', '.zuul.d', 'zuul.d')
 LOCAL_HOST = 'local'
+# Zuul makes folders of these words on this machine and on nodes: none may lead anywhere else.
+_HOST = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
+_NAME = re.compile(r'(?:(?!\.\.?(?:/|$)|\.git(?:/|$))[A-Za-z0-9._+~-]+(?:/(?!$)|$))+')
 
 
 @dataclass(frozen=True)
@@ -80,15 +83,22 @@ def identify(folder: Path, *, base_ref: str = '', canonical_name: str = '', deta
         raise UserError(f'--base-ref {base_ref!r} is not a valid branch name.')
     if canonical_name:
         host, _, name = canonical_name.partition('/')
+        if not valid_name(host, name):
+            raise UserError(f'{canonical_name!r} is not a canonical project name, which is HOST/NAME without odd characters.')
     elif path != toplevel:
-        host, name = LOCAL_HOST, _clean(path.name)
+        host, name = _from_folder(path)
     else:
-        host, name = _from_gitreview(toplevel) or _from_origin(toplevel) or (LOCAL_HOST, _clean(path.name))
+        host, name = _from_gitreview(toplevel) or _from_origin(toplevel) or _from_folder(path)
     return Project(host, name, path, toplevel, branch)
 
 
+def valid_name(host: str, name: str) -> bool:
+    """Return whether *host*/*name* can be a project's canonical name, which is also the path of its clones."""
+    return bool(_HOST.fullmatch(host) and _NAME.fullmatch(name))
+
+
 def parse_remote(url: str) -> tuple[str, str] | None:
-    """Return (host, name) of a git URL or scp-like address, None when it names no host.
+    """Return (host, name) of a git URL or scp-like address, None when it names no host or not a project.
 
     >>> parse_remote('git@example.org:team/thing.git')
     ('example.org', 'team/thing')
@@ -97,18 +107,18 @@ def parse_remote(url: str) -> tuple[str, str] | None:
         match = re.fullmatch(r'(?:[^@/:]+@)?([^:/]+):(?!/{2})/*(.+)', url)
         host, path = match.groups() if match else ('', '')
     else:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return None
         host, path = parts.hostname or '', parts.path
         if parts.scheme == 'file':
             return None
-    name = path.strip('/').removesuffix('.git').strip('/')
-    if not host or not name:
-        return None
-    return host, _clean(name)
+    return _named(host, path)
 
 
 def parse_gitreview(text: str) -> tuple[str, str] | None:
-    """Return (host, name) that a .gitreview file names, None when it is not complete or not readable.
+    """Return (host, name) that a .gitreview file names, None when it is not complete, not readable or no project's name.
 
     The review host is not the canonical one where it is called ``review.<canonical>``, as Gerrits often are.
     """
@@ -118,7 +128,12 @@ def parse_gitreview(text: str) -> tuple[str, str] | None:
         host, name = parser['gerrit']['host'], parser['gerrit']['project']
     except (configparser.Error, KeyError):
         return None
-    return host.removeprefix('review.'), _clean(name.removesuffix('.git').strip('/'))
+    return _named(host.removeprefix('review.'), name)
+
+
+def _named(host: str, path: str) -> tuple[str, str] | None:
+    name = _clean(path.strip('/').removesuffix('.git').strip('/'))
+    return (host, name) if valid_name(host, name) else None
 
 
 def _toplevel(folder: Path) -> Path:
@@ -144,10 +159,15 @@ def _from_gitreview(toplevel: Path) -> tuple[str, str] | None:
     return parse_gitreview(path.read_text(encoding='utf-8', errors='replace')) if path.is_file() else None
 
 
+def _from_folder(path: Path) -> tuple[str, str]:
+    name = _clean(path.name)
+    return LOCAL_HOST, name if valid_name(LOCAL_HOST, name) else 'project'
+
+
 def _from_origin(toplevel: Path) -> tuple[str, str] | None:
     url = run(('git', '-C', toplevel, 'config', '--get', 'remote.origin.url'), check=False).stdout.strip()
     return parse_remote(url)
 
 
 def _clean(name: str) -> str:
-    return re.sub(r'[^A-Za-z0-9._/+~-]+', '-', name).lstrip('-') or 'project'
+    return re.sub(r'[^A-Za-z0-9._/+~-]+', '-', name).lstrip('-')

@@ -16,12 +16,23 @@ REMOTES = [
     ('../thing', None),
     ('file:///srv/git/thing', None),
     ('https://example.org/', None),
+    ('https://example.org/team/../../thing', None),
+    ('git@example.org:../../thing', None),
+    ('git@..:thing', None),
+    ('https://example.org/team/.git/x', None),
+    ('https://[broken/thing', None),
     ('', None),
 ]
 GITREVIEWS = [
     ('[gerrit]\nhost=review.opendev.org\nport=29418\nproject=openstack/nova.git\n', ('opendev.org', 'openstack/nova')),
     ('[gerrit]\nhost=gerrit.example.org\nproject=thing\n', ('gerrit.example.org', 'thing')),
     ('[gerrit]\nhost=gerrit.example.org\n', None),
+    ('[gerrit]\nhost=example.org\nproject=~me/a+b.c\n', ('example.org', '~me/a+b.c')),
+    ('[gerrit]\nhost=example.org\nproject=../../../root/thing\n', None),
+    ('[gerrit]\nhost=example.org\nproject=team//thing\n', None),
+    ('[gerrit]\nhost=example.org\nproject=team/..\n', None),
+    ('[gerrit]\nhost=../..\nproject=thing\n', None),
+    ('[gerrit]\nhost=example.org\nproject=\n', None),
     ('[other]\nproject=thing\n', None),
     ('nonsense', None),
     ('', None),
@@ -94,6 +105,12 @@ class TestRefused(ScratchCase):
         error = self.refused(folder)
         self.assertIn('detached HEAD', error.message)
         self.assertIn('--base-ref', error.hint)
+
+    def test_canonical_name_that_leads_elsewhere(self):
+        folder = self.repository('thing')
+        for name in ('example.org/../thing', '../thing', 'example.org//thing', 'example.org/', 'example.org'):
+            with self.subTest(name):
+                self.assertIn('not a canonical project name', self.refused(folder, canonical_name=name).message)
 
     def test_branch_name(self):
         error = self.refused(self.repository('thing'), base_ref='a..b')
