@@ -36,10 +36,25 @@ from zuul_local.errors import UserError
 from zuul_local.process import run
 from zuul_local.tenant.sources import LocalConnections
 
-# Zuul's console looks for new output twice a second; on one machine it may look more often.
-CONSOLE_POLL = ('time.sleep(0.5)', 'time.sleep(0.02)')
-# A node that no longer answers is on this machine, so it is gone; Zuul would wait three minutes for a distant one.
-KEEPALIVE = ('-o ServerAliveInterval=60 ', '-o ServerAliveInterval=1 -o ServerAliveCountMax=4 ')
+# What differs in the run's own copy of Zuul's Ansible plugins: file, old text, new text, times that it is there.
+ADJUSTED = (
+    # The console looks for new output twice a second; on one machine it may look more often: 0.3 s less for a command.
+    ('library/zuul_console.py', 'time.sleep(0.5)', 'time.sleep(0.02)', 2),
+    # A node that no longer answers has no more output: without this the build waits 30 s for it.
+    ('callback/zuul_stream.py', '''\
+    def v2_runner_on_unreachable(self, result):
+''', '''\
+    def v2_runner_on_unreachable(self, result):
+        self._streamers.clear()
+''', 1),
+)
+# A node that no longer answers is on this machine, so it is gone; Zuul would wait three minutes for a distant one, and
+# then try the task three times more. What still happens here, an sshd that restarts, is ConnectionAttempts' matter.
+IMPATIENCE = (
+    ('-o ServerAliveInterval=60 ', '-o ServerAliveInterval=1 -o ServerAliveCountMax=4 '
+                                   '-o ConnectTimeout=5 -o ConnectionAttempts=4 '),
+    ('retries = 3\n', 'retries = 0\n'),
+)
 ALLOWED_ENVIRONMENT = (
     'HOME', 'LANG', 'LC_ALL', 'TZ', 'XDG_RUNTIME_DIR', 'XDG_CACHE_HOME', 'ZLOCAL_ENV', 'ZLOCAL_PID', 'ZLOCAL_RUN',
     'CURL_CA_BUNDLE', 'REQUESTS_CA_BUNDLE', 'SSL_CERT_DIR', 'SSL_CERT_FILE',
@@ -94,7 +109,7 @@ class Executor:
         plugins = folder / 'plugins'
         self.ansible_manager = AnsibleManager(str(plugins), runtime_install_root=str(environment.ansible_root))
         self.ansible_manager.copyAnsibleFiles()
-        quicken_console(plugins)
+        adjust_plugins(plugins)
         visible = ':'.join(str(path) for path in sandbox_paths(environment))
         self.config = configparser.ConfigParser(interpolation=None)
         self.config.read_dict({'executor': {
@@ -202,7 +217,8 @@ class Job(AnsibleJob):
 
     def writeAnsibleConfig(self, jobdir_playbook: Any) -> None:
         super().writeAnsibleConfig(jobdir_playbook)
-        replace(Path(jobdir_playbook.ansible_config), *KEEPALIVE, times=1)
+        for old, new in IMPATIENCE:
+            replace(Path(jobdir_playbook.ansible_config), old, new, times=1)
 
     def runPlaybooks(self, args: Any) -> Any:
         self._before_playbooks()
@@ -243,13 +259,11 @@ def step_name(cmd: Sequence[str], phase: str | None) -> str:
     return 'setup' if tuple(cmd[3:5]) == ('-m', 'setup') else 'freeze'
 
 
-def quicken_console(plugins: Path) -> None:
-    """Make the run's own copy of Zuul's console module look for new output more often.
-
-    A command costs 0.2 s instead of 0.5 s. Protocol and client stay as they are.
-    """
-    for path in plugins.glob('*/zuul/ansible/library/zuul_console.py'):
-        replace(path, *CONSOLE_POLL, times=2)
+def adjust_plugins(plugins: Path) -> None:
+    """Change the run's own copy of Zuul's Ansible plugins, for every Ansible, as :data:`ADJUSTED` says."""
+    for name, old, new, times in ADJUSTED:
+        for path in plugins.glob(f'*/zuul/ansible/{name}'):
+            replace(path, old, new, times)
 
 
 def replace(path: Path, old: str, new: str, times: int) -> None:

@@ -2,6 +2,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from zuul.lib.ansible import AnsibleManager
+
 from zuul_local import errors
 from zuul_local.build import build, executor
 from zuul_local.environment import Environment
@@ -22,17 +24,26 @@ class TestEnvironment(unittest.TestCase):
         self.assertEqual([prefix], executor.sandbox_paths(Environment(root, root / 'ansible', prefix)))
 
 
-class TestConsole(unittest.TestCase):
+class TestPlugins(unittest.TestCase):
 
-    def test_a_console_that_looks_different_is_refused(self):
+    def test_one_that_looks_different_is_refused(self):
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, '11/zuul/ansible/library/zuul_console.py')
-            path.parent.mkdir(parents=True)
-            path.write_text('time.sleep(0.5)\n' * 2)
-            executor.quicken_console(Path(folder))
-            self.assertEqual('time.sleep(0.02)\n' * 2, path.read_text())
+            plugins = Path(folder)
+            for name, old, _, times in executor.ADJUSTED:
+                path = plugins / '11/zuul/ansible' / name
+                path.parent.mkdir(parents=True)
+                path.write_text(old * times)
+            executor.adjust_plugins(plugins)
+            for name, _, new, times in executor.ADJUSTED:
+                self.assertEqual(new * times, (plugins / '11/zuul/ansible' / name).read_text())
             with self.assertRaisesRegex(RuntimeError, 'looks different'):
-                executor.quicken_console(Path(folder))
+                executor.adjust_plugins(plugins)
+
+    def test_those_of_this_zuul_can_be_adjusted(self):
+        with tempfile.TemporaryDirectory() as folder:
+            AnsibleManager(folder).copyAnsibleFiles()
+            executor.adjust_plugins(Path(folder))
+            self.assertIn('_streamers.clear()', Path(folder, '11/zuul/ansible/callback/zuul_stream.py').read_text())
 
 
 class TestStepName(unittest.TestCase):
