@@ -13,6 +13,7 @@ from typing import Any, TextIO
 CONTROL = re.compile(r'\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b.|[\x00-\x08\x0b-\x1f\x7f-\x9f]')
 STAMP = re.compile(r'^\d{4}-\d\d-\d\d (\d\d:\d\d:\d\d)\.\d+ \| ')
 LAST_LINES = 40
+SAID = ('stdout', 'stderr', 'module_stdout', 'module_stderr', 'reason', 'msg')
 POLL = 0.05
 
 
@@ -116,10 +117,7 @@ def explain_failure(path: Path) -> list[str]:
     if not found:
         return []
     name, host, result = found[0]
-    lines = [line for key in ('stdout', 'stderr', 'module_stdout', 'module_stderr', 'reason', 'msg')
-             for line in str(result.get(key) or '').splitlines()]
-    for item in result.get('results') or ():
-        if isinstance(item, dict) and item.get('failed'):
-            lines += str(item.get('msg') or '').splitlines()
+    failed = [item for item in result.get('results') or () if isinstance(item, dict) and item.get('failed')]
+    lines = [line for one in (*failed, result) for key in SAID for line in str(one.get(key) or '').splitlines()]
     return [f'Failed task: {plain(name) or "(no name)"} on {plain(host)}',
             *(f'    {plain(line)}' for line in lines[-LAST_LINES:])]

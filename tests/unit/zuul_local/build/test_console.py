@@ -49,8 +49,10 @@ class TestExplainFailure(unittest.TestCase):
         self.assertEqual([], self.explain(job_output(('Try', {'failed': True}), stats={'node': {'failures': 0}})))
 
     def test_failed_items_of_a_loop(self):
-        lines = self.explain(job_output(('Loop', {'failed': True, 'results': [{'failed': True, 'msg': 'this one'}]})))
-        self.assertIn('    this one', lines)
+        lines = self.explain(job_output(('Loop', {'failed': True, 'msg': 'One or more items failed', 'results': [
+            {'failed': False, 'stdout': 'another one'},
+            {'failed': True, 'stdout': 'why it failed', 'msg': 'this one'}]})))
+        self.assertEqual(['    why it failed', '    this one', '    One or more items failed'], lines[1:])
 
     def test_unreadable_output_is_no_reason_to_fail(self):
         for content in ('', 'null', '[1]', '{"a": 1}', '[{"plays": 3}]'):
