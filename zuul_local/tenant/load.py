@@ -88,7 +88,7 @@ def load_tenant(folder: Path, *, base_ref: str = '', given: Sequence[str] = ()) 
     others = [_named(name, where) for name, where in settings.projects.items()]
     for one in (project, *others):
         if one.canonical_name == CONFIG_NAME and one.path != config_folder:
-            raise UserError(f'{one.path}: its name is {CONFIG_NAME}, which is that of the runner\'s own config project, '
+            raise UserError(f"{one.path}: its name is {CONFIG_NAME}, which is that of the runner's own config project, "
                             'and what lies there is trusted.', 'Give it another name: in .gitreview, or by its folder.')
     projects = {one.canonical_name: one for one in (config, library, *others, project)}
     return _load(project, projects, settings)

@@ -84,7 +84,8 @@ def identify(folder: Path, *, base_ref: str = '', canonical_name: str = '', deta
     if canonical_name:
         host, _, name = canonical_name.partition('/')
         if not valid_name(host, name):
-            raise UserError(f'{canonical_name!r} is not a canonical project name, which is HOST/NAME without odd characters.')
+            raise UserError(f'{canonical_name!r} is not a canonical project name.',
+                            'One is HOST/NAME, such as example.org/team/thing.')
     elif path != toplevel:
         host, name = _from_folder(path)
     else:
@@ -118,7 +119,7 @@ def parse_remote(url: str) -> tuple[str, str] | None:
 
 
 def parse_gitreview(text: str) -> tuple[str, str] | None:
-    """Return (host, name) that a .gitreview file names, None when it is not complete, not readable or no project's name.
+    """Return (host, name) that a .gitreview file names, None when it cannot be read or names no project.
 
     The review host is not the canonical one where it is called ``review.<canonical>``, as Gerrits often are.
     """

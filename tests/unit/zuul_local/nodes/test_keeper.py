@@ -9,6 +9,7 @@ import tempfile
 import textwrap
 import time
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 
 from zuul_local.nodes import keeper
@@ -72,18 +73,22 @@ class Switch(unittest.TestCase):
         assert runner.stdout
         return runner, int(runner.stdout.readline())
 
+    def wait_until(self, good: Callable[[], bool]) -> None:
+        end = time.monotonic() + 10
+        while not good() and time.monotonic() < end:
+            time.sleep(0.05)
+        self.assertTrue(good(), list(keeper.marked(self.run_id)))
+
     def gone(self) -> bool:
         return not self.folder.exists() and not list(keeper.marked(self.run_id))
 
     def test_a_killed_runner_takes_all_of_its_run_with_it(self) -> None:
         runner, child = self.start('sleep')
-        self.assertIn(child, set(keeper.marked(self.run_id)))
+        # Between fork and exec of a process, /proc shows it without an environment.
+        self.wait_until(lambda: child in set(keeper.marked(self.run_id)))
         runner.send_signal(signal.SIGKILL)
         runner.wait()
-        end = time.monotonic() + 10
-        while not self.gone() and time.monotonic() < end:
-            time.sleep(0.05)
-        self.assertTrue(self.gone(), list(keeper.marked(self.run_id)))
+        self.wait_until(self.gone)
         removed = [line for line in self.log.read_text().splitlines() if line.startswith('rm ')]
         self.assertEqual([f'rm -f -t 0 ours zuul-local-{self.run_id}-half'], removed)
 

@@ -71,14 +71,14 @@ class TestRefused(ScratchCase):
         self.git(folder, 'checkout', '-q', '--detach')
         self.assertIn('detached HEAD', self.given(folder))
 
-
     def test_somebody_else_as_the_config_project(self):
         folder = self.repository('config-project')
         with self.assertRaisesRegex(UserError, 'name is local/config-project'):
             load_tenant(folder)
         with self.assertRaisesRegex(UserError, 'name is local/config-project'):
             load_tenant(self.repository('thing'), given=[f'{CONFIG_NAME}={folder}'])
-        self.assertEqual(CONFIG_NAME, load_tenant(paths.LIBRARY / 'config-project', base_ref='main').project.canonical_name)
+        own = load_tenant(paths.LIBRARY / 'config-project', base_ref='main')
+        self.assertEqual(CONFIG_NAME, own.project.canonical_name)
 
 
 class TestConfiguration(ScratchCase):
