@@ -10,9 +10,11 @@ from __future__ import annotations
 import collections
 import configparser
 import contextlib
+import hashlib
 import logging
 import multiprocessing
 import os
+import shlex
 import subprocess
 import threading
 import time
@@ -222,7 +224,26 @@ class Job(AnsibleJob):
 
     def runPlaybooks(self, args: Any) -> Any:
         self._before_playbooks()
+        self._connect()
         return super().runPlaybooks(args)
+
+    def _connect(self) -> None:
+        """Open the connections that Ansible's ssh shares.
+
+        Where Ansible opens one itself, the first task on a node ends a second late: the connection that stays in the
+        background holds the task's standard error. One that fails here is Ansible's to complain about.
+        """
+        config = configparser.ConfigParser(interpolation=None)
+        config.read(self.jobdir.setup_playbook.ansible_config)
+        ssh = config['ssh_connection']
+        commands = [
+            ('ssh', '-F', '/dev/null', '-f', '-N', '-o', 'BatchMode=yes', *shlex.split(ssh['ssh_args']),
+             '-o', 'ControlPath=' + control_path(ssh['control_path_dir'], *at), '-p', str(at[1]), '-l', at[2], at[0])
+            for at in {(node.interface_ip, node.connection_port, node.username) for node in self.nodeset.getNodes()}]
+        environ = {**os.environ, **self.ssh_agent.env}
+        with ThreadPoolExecutor() as pool:
+            for _ in pool.map(lambda command: run(command, env=environ, timeout=10, check=False), commands):
+                pass
 
     def runAnsible(self, cmd: list[str], *args: Any, **kwargs: Any) -> tuple[int, int | None]:
         if self.lost_nodes:
@@ -257,6 +278,11 @@ def step_name(cmd: Sequence[str], phase: str | None) -> str:
         path = Path(cmd[2])
         return f'{phase} {path.parent.name}/{path.name}'
     return 'setup' if tuple(cmd[3:5]) == ('-m', 'setup') else 'freeze'
+
+
+def control_path(folder: str, host: str, port: int, user: str) -> str:
+    """Return the socket that Ansible's ssh shares a connection by (ansible.plugins.connection.ssh)."""
+    return f'{folder}/{hashlib.sha1(f"{host}-{port}-{user}".encode()).hexdigest()[:10]}'
 
 
 def adjust_plugins(plugins: Path) -> None:

@@ -1,3 +1,4 @@
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -7,6 +8,7 @@ from zuul.lib.ansible import AnsibleManager
 from zuul_local import errors
 from zuul_local.build import build, executor
 from zuul_local.environment import Environment
+from zuul_local.process import run
 
 
 class TestEnvironment(unittest.TestCase):
@@ -44,6 +46,17 @@ class TestPlugins(unittest.TestCase):
             AnsibleManager(folder).copyAnsibleFiles()
             executor.adjust_plugins(Path(folder))
             self.assertIn('_streamers.clear()', Path(folder, '11/zuul/ansible/callback/zuul_stream.py').read_text())
+
+
+class TestConnections(unittest.TestCase):
+
+    def test_path_is_that_of_ansible(self):
+        self.assertEqual(self.of_ansible(), executor.control_path('%(directory)s', '10.89.0.2', 22, 'zuul'))
+
+    def of_ansible(self):
+        program = ('from ansible.plugins.connection.ssh import Connection;'
+                   'print(Connection._create_control_path("10.89.0.2", 22, "zuul"))')
+        return run((sys.executable, '-c', program)).stdout.strip()
 
 
 class TestStepName(unittest.TestCase):
