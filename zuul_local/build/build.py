@@ -10,45 +10,29 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zuul_local import environment, errors, lint, paths
+from zuul_local import environment, errors, paths
 from zuul_local.build import bundle, executor, workspace
 from zuul_local.build.console import Follower, Reporter, explain_failure
+from zuul_local.build.request import Request, check, freeze_job
 from zuul_local.errors import UserError
 from zuul_local.nodes.container import Node, Nodes, reap
 from zuul_local.nodes.image import ensure_image
 from zuul_local.nodes.keeper import Keeper
-from zuul_local.nodes.labels import OFFLINE, Label, load_labels, with_python
+from zuul_local.nodes.labels import Label
 from zuul_local.nodes.owner import claim
 from zuul_local.nodes.podman import Podman, find_podman
 from zuul_local.nodes.site import discover
 from zuul_local.process import ProcessError
-from zuul_local.tenant.freeze import Frozen, freeze
+from zuul_local.tenant.freeze import Frozen
 from zuul_local.tenant.load import DEFAULT_ANSIBLE, LocalTenant, load_tenant
 
 RETRY = 'RETRY'
 QUIET = 300             # seconds without output after which a person is told so
 NODE_WAIT = 60          # seconds until a node must let us in
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to run, as the command line says it."""
-
-    job: str
-    project: Path
-    run_id: str
-    base_ref: str = ''
-    given: tuple[str, ...] = ()
-    label: str = ''
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    secrets: Mapping[str, Any] = field(default_factory=dict)
-    offline: bool = False
-    keep: bool = False
-    unsafe_localhost: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,8 +53,8 @@ def build(request: Request, reporter: Reporter) -> Outcome:
         podman = pool.submit(_podman, request)
         tenant = load_tenant(request.project, base_ref=request.base_ref, given=request.given)
         published = bundle.open_folder(tenant.project.path)
-        frozen, wanted = _freeze(tenant, request)
-        _check(tenant, frozen, request)
+        frozen, wanted = freeze_job(tenant, request)
+        check(tenant, frozen, request)
         reporter.step(_introduction(tenant, frozen, wanted))
         run = _Run(request, reporter, folder, here, tenant, frozen, wanted)
         keeper = Keeper.start(request.run_id, podman.result().argv() if wanted else ('true',), folder)
@@ -96,67 +80,6 @@ def _podman(request: Request) -> Podman:
     podman = find_podman()
     reap(podman)
     return podman
-
-
-def _freeze(tenant: LocalTenant, request: Request) -> tuple[Frozen, list[tuple[str, Label]]]:
-    labels = load_labels()
-    if request.label and request.label not in labels:
-        raise UserError(f'--label {request.label!r} is not a label of ours: {", ".join(labels)}.')
-    mapping = {'*': request.label} if request.label else tenant.settings.labels
-    frozen = freeze(tenant, request.job, variables=request.variables, labels=mapping)
-    wanted = []
-    for node in frozen.job.nodeset.getNodes():
-        name = node.label
-        if name not in labels:
-            raise UserError(
-                f'job {request.job} asks for label {name!r} (node {node.name[0]!r}), which is not one of ours: '
-                f'{", ".join(labels)}.',
-                f'Use another with --label {next(iter(labels))}, or for good in '
-                f'{tenant.project.path}/zuul-local.yaml:\n'
-                f'        labels: {{{name}: {next(iter(labels))}}}')
-        if request.offline and not name.endswith(OFFLINE):
-            node.label = name = name + OFFLINE
-        wanted.append((node.name[0], labels[name]))
-    return frozen, wanted
-
-
-def _check(tenant: LocalTenant, frozen: Frozen, request: Request) -> None:
-    """Refuse, before anything starts, what cannot work."""
-    problems = [problem for problem in lint.preflight(tenant, frozen) if problem.severity == 'error']
-    if problems:
-        raise UserError(f'job {request.job} cannot run:\n' + '\n'.join(map(str, problems)))
-    needed = sorted({name for playbook in frozen.job.all_playbooks for name in playbook['secrets']})
-    missing = [name for name in needed if name not in request.secrets]
-    if missing:
-        raise UserError(
-            f'job {request.job} uses the secrets {", ".join(needed)}, which only the real Zuul can decrypt; '
-            f'not given: {", ".join(missing)}.', ' '.join(f'--secret {name}=FILE' for name in missing))
-    if needed and request.unsafe_localhost:
-        raise UserError(f'job {request.job} uses secrets, and --unsafe-localhost has no place for them but the disk.',
-                        'Install bubblewrap and leave the option out.')
-    unused = sorted(set(request.secrets) - set(needed))
-    if unused:
-        raise UserError(f'job {request.job} uses no secret called {", ".join(unused)}; '
-                        f'it uses: {", ".join(needed) or "none"}.')
-    _check_python(frozen, request)
-
-
-def _check_python(frozen: Frozen, request: Request) -> None:
-    """Refuse a ``python_version`` that no node of the job has; roles would notice only minutes later."""
-    version = frozen.job.variables.get('python_version')
-    if version is None or frozen.job.variables.get('python_use_pyenv') or frozen.job.variables.get('python_use_stow'):
-        return
-    labels = load_labels()
-    for node in frozen.job.nodeset.getNodes():
-        label = labels[node.label]
-        if str(version) not in label.pythons:
-            able = [one.name for one in with_python(str(version), labels) if one.offline == label.offline]
-            raise UserError(
-                f'job {request.job} wants Python {version}, which label {label.name} does not have '
-                f'(it has {", ".join(label.pythons)}).',
-                f'--label {able[0]}' if able else
-                'No label has it: ' + '; '.join(f'{one.name} has {", ".join(one.pythons)}'
-                                                for one in labels.values() if not one.offline))
 
 
 def _introduction(tenant: LocalTenant, frozen: Frozen, wanted: Sequence[tuple[str, Label]]) -> str:

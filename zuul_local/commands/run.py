@@ -27,7 +27,8 @@ def run(args: argparse.Namespace) -> int:
     reporter = Reporter(sys.stderr if args.json else sys.stdout, start)
     reporter.say(f'zuul-local: job {args.job} of {Path(args.project).resolve()}')
     # Zuul's own modules are loaded after the first line is out: they take a third of a second.
-    from zuul_local.build.build import Request, build
+    from zuul_local.build.build import build
+    from zuul_local.build.request import Request
     outcome = build(Request(
         job=args.job, project=Path(args.project), run_id=run_id, base_ref=args.base_ref, given=tuple(args.with_),
         label=args.label, variables=parse_variables(args.var), secrets=parse_secrets(args.secret),

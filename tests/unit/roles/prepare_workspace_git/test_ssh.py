@@ -66,9 +66,8 @@ class TestSession(unittest.TestCase):
         self.assertEqual(session.close(), 0)
 
     def test_no_program_starts(self) -> None:
-        session = self.session('echo no such user >&2; exit 255; ')
         with self.assertRaisesRegex(ssh.NodeError, r'no Python program.*exit code 255\): no such user'):
-            session.greet()
+            self.session('echo no such user >&2; exit 255; ').greet()
 
     def test_the_other_end_dies(self) -> None:
         session = self.session(program=self.program + 'sys.exit("out of memory")')
