@@ -52,6 +52,11 @@ class TestRefusals(RunnerTest):
         output = self.refused('run', 'tox-py313', folder=self.make_project())
         self.assertRegex(output, r'Python 3\.13[\s\S]*debian-bookworm does not have[\s\S]*--label debian-trixie')
 
+    def test_ansible_that_is_not_here(self) -> None:
+        job = JOB.replace('    run:', '    ansible-version: 9\n    run:')
+        output = self.refused('run', 'demo', folder=self.configured(job))
+        self.assertRegex(output, r'wants Ansible 9 \(ansible-version\); here is 11\.\n.*ansible-version: 11')
+
     def test_other_repository_without_git(self) -> None:
         (self.top / 'plain').mkdir()
         output = self.refused('run', 'demo', '--with', f'example.org/x={self.top}/plain', folder=self.make_project())

@@ -54,7 +54,7 @@ def build(request: Request, reporter: Reporter) -> Outcome:
         tenant = load_tenant(request.project, base_ref=request.base_ref, given=request.given)
         published = bundle.open_folder(tenant.project.path)
         frozen, wanted = freeze_job(tenant, request)
-        check(tenant, frozen, request)
+        check(tenant, frozen, request, here.ansibles())
         reporter.step(_introduction(tenant, frozen, wanted))
         run = _Run(request, reporter, folder, here, tenant, frozen, wanted)
         keeper = Keeper.start(request.run_id, podman.result().argv() if wanted else ('true',), folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from zuul_local import lint
 from zuul_local.errors import UserError
 from zuul_local.nodes.labels import OFFLINE, Label, load_labels, with_python
 from zuul_local.tenant.freeze import Frozen, freeze
-from zuul_local.tenant.load import LocalTenant
+from zuul_local.tenant.load import DEFAULT_ANSIBLE, LocalTenant
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,19 @@ def freeze_job(tenant: LocalTenant, request: Request) -> tuple[Frozen, list[tupl
     return frozen, wanted
 
 
-def check(tenant: LocalTenant, frozen: Frozen, request: Request) -> None:
+def check(tenant: LocalTenant, frozen: Frozen, request: Request, ansibles: Sequence[str]) -> None:
     """Refuse, before anything starts, what cannot work.
 
+    :param ansibles: the Ansible versions that there are.
     :raises UserError: with all that is wrong and what would be right.
     """
     problems = [problem for problem in lint.preflight(tenant, frozen) if problem.severity == 'error']
     if problems:
         raise UserError(f'job {request.job} cannot run:\n' + '\n'.join(map(str, problems)))
+    version = frozen.job.ansible_version or DEFAULT_ANSIBLE
+    if version not in ansibles:
+        raise UserError(f'job {request.job} wants Ansible {version} (ansible-version); here is {", ".join(ansibles)}.',
+                        f'Set ansible-version: {DEFAULT_ANSIBLE} in the job, or leave it out.')
     needed = sorted({name for playbook in frozen.job.all_playbooks for name in playbook['secrets']})
     missing = [name for name in needed if name not in request.secrets]
     if missing:
