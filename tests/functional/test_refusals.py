@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
-from tests.functional.support import JOB, PLAY, RunnerTest
+from tests.functional.support import JOB, PLAY, ZUUL_LOCAL, RunnerTest
 
 
 class TestRefusals(RunnerTest):
@@ -98,6 +100,21 @@ class TestRefusals(RunnerTest):
                 env = {'PATH': self.path_without(missing)}
                 output = self.refused('run', 'demo', '--no-install', folder=folder, env=env)
                 self.assertRegex(output, r'bubblewrap|podman')
+
+    def test_no_suitable_python(self) -> None:
+        programs = self.top / 'programs'
+        programs.mkdir()
+        for name in ('sh', 'readlink', 'mkdir'):
+            shutil.copy(f'/usr/bin/{name}', programs)
+        (programs / 'python3.10').write_text('#!/bin/sh\nexit 1\n')
+        (programs / 'python3.10').chmod(0o755)
+        (programs / 'python3').symlink_to('python3.10')
+        done = subprocess.run(
+            ['bwrap', '--ro-bind', '/', '/', '--ro-bind', programs, '/usr/bin', '--tmpfs', '/usr/local/bin',
+             '/usr/bin/sh', ZUUL_LOCAL, 'list'],
+            cwd=self.make_project(), env={'HOME': str(self.top), 'PATH': '/usr/bin'}, capture_output=True, text=True)
+        self.assertEqual(2, done.returncode, done.stderr)
+        self.assertRegex(done.stderr, r'no suitable Python found: it takes 3\.11 to 3\.\d+[\s\S]*apt-get install python3')
 
     def path_without(self, missing: str) -> str:
         """Return a PATH with every program of this machine but one."""

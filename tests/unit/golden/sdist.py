@@ -31,7 +31,8 @@ def tests_of_zuul() -> Path:
             path = Path(scratch, 'zuul.tar.gz')
             path.write_bytes(archive)
             with tarfile.open(path) as opened:
-                opened.extractall(scratch, filter='data')
+                opened.extraction_filter = getattr(tarfile, 'data_filter', None)    # not in the first 3.11
+                opened.extractall(scratch)
             try:
                 os.rename(Path(scratch, f'zuul-{pin.version}'), folder)
             except OSError:     # another process was faster
