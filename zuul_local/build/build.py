@@ -17,6 +17,7 @@ from typing import Any
 from zuul_local import environment, errors, paths
 from zuul_local.build import bundle, executor, workspace
 from zuul_local.build.console import Follower, Reporter, explain_failure
+from zuul_local.build.receiver import start_fork_server
 from zuul_local.build.request import Request, check, freeze_job
 from zuul_local.errors import UserError
 from zuul_local.nodes.container import Node, Nodes, reap
@@ -49,6 +50,7 @@ def build(request: Request, reporter: Reporter) -> Outcome:
     :raises UserError: wrong use or configuration, or a machine that cannot run it; nothing has run then.
     """
     here = environment.current()
+    start_fork_server()
     with _folder(request.run_id) as folder, ThreadPoolExecutor() as pool:
         podman = pool.submit(_podman, request)
         tenant = load_tenant(request.project, base_ref=request.base_ref, given=request.given)
@@ -218,11 +220,7 @@ class _Run:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        owner = os.getpid()
-
         def heed(number: int, frame: Any) -> None:
-            if os.getpid() != owner:        # a fork of this process: Zuul's log receiver
-                return
             self.interrupts.append(number)
             if len(self.interrupts) > 1:
                 os._exit(errors.INTERRUPTED)        # the keeper removes what is left
