@@ -177,9 +177,12 @@ commands = python -c 'print("special env ran")'
     - name: Look around
       ansible.builtin.command: sh -c 'ls /home /root; cat {{ zuul.executor.work_root }}/src/local/demo/.zuul.yaml; env'
 '''
-        folder = self.make_project({'.zuul.yaml': job, 'playbooks/run.yaml': play})
+        modules = {f'{name}.py': 'raise SystemExit("a module of the project")'
+                   for name in ('argparse', 'json', 'logging', 'secrets', 'yaml', 'zuul', 'zuul_local')}
+        folder = self.make_project({**modules, '.zuul.yaml': job, 'playbooks/run.yaml': play})
         output = self.zuul_local('run', 'demo', folder=folder, env={'MY_TOKEN': 'do-not-hand-on'})
         self.assertIn('name: demo', output)
+        self.assertNotIn('a module of the project', output)
         self.assertNotIn('do-not-hand-on', output)
 
     def test_results_as_json(self) -> None:

@@ -46,7 +46,7 @@ def _mark() -> str:
     """
     if os.environ.get(MARKED) != str(os.getpid()):
         environ = {**os.environ, MARK: secrets.token_hex(4), MARKED: str(os.getpid())}
-        words = [*_reach_nodes(), sys.executable, '-m', 'zuul_local', *sys.argv[1:]]
+        words = [*_reach_nodes(), sys.executable, '-P', '-m', 'zuul_local', *sys.argv[1:]]
         os.execvpe(words[0], words, environ)
     return os.environ[MARK]
 
