@@ -33,6 +33,7 @@ from zuul.lib.strings import workspace_project_path
 from zuul.merger.merger import Merger
 from zuul.model import SCHEME_UNIQUE
 
+from zuul_local.build.receiver import Receiver
 from zuul_local.environment import Environment
 from zuul_local.errors import UserError
 from zuul_local.process import run
@@ -201,6 +202,7 @@ class Job(AnsibleJob):
         arguments = {**params, 'items': [], 'zuul_event_id': None, 'semaphore_handle': None, 'ssh_keys': []}
         request = SimpleNamespace(uuid=params['zuul']['build'], span_context=None, tenant_name='local',
                                   pipeline_name='local', event_id=None)
+        zuul_server.LogReceiver = Receiver
         with _instead_of_zookeeper(job):
             super().__init__(executor, request, arguments)
         executor.paused_job = self

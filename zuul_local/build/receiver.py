@@ -1,7 +1,7 @@
-"""The process that Zuul's log receiver comes from.
+"""The process that receives the output of a build, and where it comes from.
 
-As in Zuul's executor it is multiprocessing's fork server. A fork of the runner itself would hold whatever pipe another
-thread has open to a program at that moment, and that thread would wait for its end for ever.
+As in Zuul's executor it comes from multiprocessing's fork server. A fork of the runner itself would hold whatever pipe
+another thread has open to a program at that moment, and that thread would wait for its end for ever.
 """
 
 from __future__ import annotations
@@ -10,14 +10,23 @@ import logging
 import multiprocessing
 import multiprocessing.forkserver
 import signal
+import socketserver
 from multiprocessing import resource_tracker
 
-from zuul.executor import logreceiver  # noqa: F401  (loaded once, by the fork server)
+from zuul.executor.logreceiver import LogReceiver
 
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-# What the log receiver finds goes into the job's output; it has nothing to say on the terminal.
-logging.getLogger('zuul').addHandler(logging.NullHandler())
+
+class Receiver(LogReceiver):
+    """Zuul's log receiver, in a process that has nothing else to do."""
+
+    def run(self) -> None:
+        # What it finds goes into the job's output; it has nothing to say on the terminal.
+        logging.getLogger('zuul').addHandler(logging.NullHandler())
+        # A build waits for its end, which the server looks for twice a second by default.
+        socketserver.BaseServer.serve_forever.__defaults__ = (0.02,)
+        super().run()
 
 
 def start_fork_server() -> None:
