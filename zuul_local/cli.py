@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from zuul_local import errors
 
 DESCRIPTION = "Run any Zuul job of any repository on throw-away nodes, with Zuul's own code and no server."
+# Where git looks instead of in the folder that it is told: set in a hook, of the repository that the hook belongs to.
+GIT_PLACES = ('GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE', 'GIT_COMMON_DIR', 'GIT_OBJECT_DIRECTORY', 'GIT_NAMESPACE',
+              'GIT_ALTERNATE_OBJECT_DIRECTORIES', 'GIT_SHALLOW_FILE', 'GIT_GRAFT_FILE', 'GIT_PREFIX')
 EXITS = 'Exit codes: 0 success, 1 the build failed, 2 wrong use or configuration, 3 a bug, 130 interrupted.'
 
 
@@ -84,6 +87,8 @@ def _tenant(verb: argparse.ArgumentParser) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     args = parser().parse_args(argv)
+    for name in GIT_PLACES:
+        os.environ.pop(name, None)
     module, _, function = args.handler.partition(':')
     try:
         return int(getattr(importlib.import_module(f'zuul_local.commands.{module}'), function)(args))

@@ -180,7 +180,9 @@ commands = python -c 'print("special env ran")'
         modules = {f'{name}.py': 'raise SystemExit("a module of the project")'
                    for name in ('argparse', 'json', 'logging', 'secrets', 'yaml', 'zuul', 'zuul_local')}
         folder = self.make_project({**modules, '.zuul.yaml': job, 'playbooks/run.yaml': play})
-        output = self.zuul_local('run', 'demo', folder=folder, env={'MY_TOKEN': 'do-not-hand-on'})
+        output = self.zuul_local('run', 'demo', folder=folder, env={
+            'MY_TOKEN': 'do-not-hand-on', 'GIT_DIR': '/nonexistent', 'GIT_INDEX_FILE': '/nonexistent',
+            'ANSIBLE_CONFIG': '/nonexistent', 'ANSIBLE_STRATEGY': 'debug', 'SSH_AUTH_SOCK': '/nonexistent'})
         self.assertIn('name: demo', output)
         self.assertNotIn('a module of the project', output)
         self.assertNotIn('do-not-hand-on', output)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from zuul_local.errors import UserError
 
+LATEST = 'latest'
 FOLDER = '.zuul-local'
 INDEX, FACTS = OURS = ('index.html', 'zuul-local.json')
 COLLECTED = {'logs': '', 'artifacts': 'artifacts', 'docs': 'docs'}      # in the work folder -> when published
@@ -37,18 +38,23 @@ table{{border-collapse:collapse;display:block;overflow-x:auto}}</style></head><b
 def open_folder(project: Path) -> Path:
     """Make ``.zuul-local/builds`` in *project*, ignored by git, and return it.
 
-    :raises UserError: the name is taken by something else than a folder; a link would lead writes elsewhere.
+    :raises UserError: it cannot be made, or a name is taken by something else; a link would lead writes elsewhere.
     """
     folder = project
-    for name in (FOLDER, 'builds'):
-        folder = folder / name
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir()
-        if not stat.S_ISDIR(folder.lstat().st_mode):
-            raise UserError(f'{folder} is not a folder.', 'Remove it: results are written there.')
-    ignore = project / FOLDER / '.gitignore'
-    if not ignore.exists():
-        ignore.write_text('*\n')
+    try:
+        for name in (FOLDER, 'builds'):
+            folder = folder / name
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir()
+            if not stat.S_ISDIR(folder.lstat().st_mode):
+                raise UserError(f'{folder} is not a folder.', 'Remove it: results are written there.')
+        with contextlib.suppress(FileExistsError), (project / FOLDER / '.gitignore').open('x') as ignore:
+            ignore.write('*\n')
+    except OSError as error:
+        raise UserError(f'results of builds are written to {folder}, which is not possible: {error.strerror}.') from error
+    latest = folder / LATEST
+    if latest.exists() and not latest.is_symlink():
+        raise UserError(f'{latest} is not a link.', 'Remove it: it is to lead to the last build.')
     return folder
 
 
@@ -117,7 +123,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _link(destination: Path) -> None:
-    link = destination.parent / 'latest'
+    link = destination.parent / LATEST
     aside = destination.parent / f'.latest-{destination.name}'
     aside.unlink(missing_ok=True)
     aside.symlink_to(destination.name)

@@ -79,3 +79,18 @@ class TestBundle(unittest.TestCase):
         with self.assertRaisesRegex(UserError, 'not a folder'):
             bundle.open_folder(self.top)
         self.assertEqual([], list((self.top / 'elsewhere').iterdir()))
+
+    def test_what_stands_in_place_of_the_last_build_is_refused(self):
+        (self.top / '.zuul-local/builds/latest').mkdir(parents=True)
+        with self.assertRaisesRegex(UserError, 'latest is not a link'):
+            bundle.open_folder(self.top)
+
+    def test_a_project_that_cannot_be_written(self):
+        with self.assertRaisesRegex(UserError, 'results of builds are written to .*: No such file'):
+            bundle.open_folder(self.top / 'nowhere')
+
+    def test_a_link_in_place_of_the_ignore_file_is_not_followed(self):
+        (self.top / '.zuul-local').mkdir()
+        (self.top / '.zuul-local/.gitignore').symlink_to(self.top / 'elsewhere')
+        bundle.open_folder(self.top)
+        self.assertFalse((self.top / 'elsewhere').exists())
