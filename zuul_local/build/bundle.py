@@ -51,7 +51,7 @@ def open_folder(project: Path) -> Path:
         with contextlib.suppress(FileExistsError), (project / FOLDER / '.gitignore').open('x') as ignore:
             ignore.write('*\n')
     except OSError as error:
-        raise UserError(f'results of builds are written to {folder}, which is not possible: {error.strerror}.') from error
+        raise UserError(f'results are written to {folder}, which is not possible: {error.strerror}.') from error
     latest = folder / LATEST
     if latest.exists() and not latest.is_symlink():
         raise UserError(f'{latest} is not a link.', 'Remove it: it is to lead to the last build.')

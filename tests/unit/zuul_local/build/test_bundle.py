@@ -86,7 +86,7 @@ class TestBundle(unittest.TestCase):
             bundle.open_folder(self.top)
 
     def test_a_project_that_cannot_be_written(self):
-        with self.assertRaisesRegex(UserError, 'results of builds are written to .*: No such file'):
+        with self.assertRaisesRegex(UserError, 'results are written to .*: No such file'):
             bundle.open_folder(self.top / 'nowhere')
 
     def test_a_link_in_place_of_the_ignore_file_is_not_followed(self):
