@@ -39,7 +39,7 @@ class TestRefusals(RunnerTest):
 
     def test_missing_playbook(self) -> None:
         output = self.refused('run', 'demo', folder=self.configured(JOB.replace('run.yaml', 'rum.yaml')))
-        self.assertRegex(output, r'error: job demo: the run playbook .playbooks/rum\.yaml. does not exist')
+        self.assertRegex(output, r'\.zuul\.yaml:4: error: job demo: the run playbook .playbooks/rum\.yaml. does not')
 
     def test_label_of_another_site(self) -> None:
         job = JOB.replace('    run:', '    nodeset: {nodes: [{name: node, label: ubuntu-jammy}]}\n    run:')

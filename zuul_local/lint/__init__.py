@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from zuul_local.lint import labels, missing, pipelines, playbooks, repositories, used_roles
 from zuul_local.tenant.freeze import Frozen
 from zuul_local.tenant.load import LocalTenant
-from zuul_local.tenant.problem import ERROR, Problem
+from zuul_local.tenant.problem import Problem
 
 CHECKS = (missing.problems, playbooks.problems, used_roles.problems, repositories.problems, pipelines.problems,
           labels.problems)
@@ -26,11 +26,8 @@ def preflight(tenant: LocalTenant, frozen: Frozen) -> list[Problem]:
             project = _canonical(tenant, playbook)
             if project not in tenant.projects:
                 continue
-            root = tenant.projects[project].path
-            if not (root / playbook['path']).is_file():
-                found.append(Problem(project, str(root / playbook['path']), 0, ERROR,
-                                     playbooks.message(frozen.job.name, phase, playbook['path']),
-                                     playbooks.hint(root, playbook['path'])))
+            if not (tenant.projects[project].path / playbook['path']).is_file():
+                found += [problem for key, problem in playbooks.absent(tenant) if key == (project, playbook['path'])]
                 continue
             roles = [(role['project_canonical_name'], role['target_name']) for role in playbook['roles']]
             found += used_roles.of_playbook(tenant, frozen.job.name, project, playbook['path'], roles, ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from zuul_local.lint.configuration import PHASES, line_in, problem_at, variants
@@ -15,23 +16,23 @@ SKIPPED = ('node_modules', 'roles')
 
 def problems(tenant: LocalTenant) -> list[Problem]:
     """Return one problem for each playbook of each job variant whose file does not exist."""
-    found = []
+    return [problem for _, problem in absent(tenant)]
+
+
+def absent(tenant: LocalTenant) -> Iterator[tuple[tuple[str, str], Problem]]:
+    """Yield (canonical project name, path) of each playbook that does not exist, and the problem at its stanza."""
     for job in variants(tenant):
         for phase in PHASES:
             for playbook in job._get(phase) or ():
                 if not playbook.source_context or playbook.source_context.project_canonical_name not in tenant.projects:
                     continue
-                root = tenant.projects[playbook.source_context.project_canonical_name].path
+                project = playbook.source_context.project_canonical_name
+                root = tenant.projects[project].path
                 if not (root / playbook.path).is_file():
-                    found.append(problem_at(
-                        tenant, job, ERROR, message(job.name, phase, playbook.path),
-                        hint(root, playbook.path), line_in(job, playbook.path)))
-    return found
-
-
-def message(job: str, phase: str, path: str) -> str:
-    phase = phase.replace('_', '-')
-    return f'job {job}: the {phase} playbook {path!r} does not exist; paths start at the repository.'
+                    yield (project, playbook.path), problem_at(
+                        tenant, job, ERROR, f'job {job.name}: the {phase.replace("_", "-")} playbook {playbook.path!r} '
+                        'does not exist; paths start at the repository.',
+                        hint(root, playbook.path), line_in(job, playbook.path))
 
 
 def hint(root: Path, path: str) -> str:
