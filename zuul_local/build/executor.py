@@ -36,7 +36,7 @@ from zuul.model import SCHEME_UNIQUE
 from zuul_local.build.receiver import Receiver
 from zuul_local.environment import Environment
 from zuul_local.errors import UserError
-from zuul_local.process import run
+from zuul_local.process import ProcessError, run
 from zuul_local.tenant.sources import LocalConnections
 
 # What differs in the run's own copy of Zuul's Ansible plugins: file, old text, new text, times that it is there.
@@ -243,9 +243,13 @@ class Job(AnsibleJob):
              '-o', 'ControlPath=' + control_path(ssh['control_path_dir'], *at), '-p', str(at[1]), '-l', at[2], at[0])
             for at in {(node.interface_ip, node.connection_port, node.username) for node in self.nodeset.getNodes()}]
         environ = {**os.environ, **self.ssh_agent.env}
+
+        def open_one(command: Sequence[str]) -> None:
+            with contextlib.suppress(ProcessError):
+                run(command, env=environ, timeout=10)
+
         with ThreadPoolExecutor() as pool:
-            for _ in pool.map(lambda command: run(command, env=environ, timeout=10, check=False), commands):
-                pass
+            list(pool.map(open_one, commands))
 
     def runAnsible(self, cmd: list[str], *args: Any, **kwargs: Any) -> tuple[int, int | None]:
         if self.lost_nodes:
