@@ -20,6 +20,7 @@ options:
   docs: {description: The same for C(docs)., type: path, required: true}
   node: {description: The node's name in the inventory., type: str, required: true}
   timeout: {description: Seconds it may take., type: int, default: 300}
+  max_bytes: {description: Bytes that the node may send., type: int, default: 4294967296}
   host: {description: Address of the node., type: str, required: true}
   port: {description: Port of the node's ssh server., type: str, default: ''}
   user: {description: User on the node., type: str, default: ''}
@@ -70,6 +71,10 @@ class TooLate(Exception):
     """The time is over."""
 
 
+class TooMuch(Exception):
+    """The node sends more than it may."""
+
+
 def read_header(stream: IO[bytes]) -> Dict[str, Any]:
     """Return the next header of the node.
 
@@ -105,12 +110,14 @@ def read_chunks(stream: IO[bytes]) -> Iterator[bytes]:
         yield data
 
 
-def receive(stream: IO[bytes], stores: Dict[str, Store], result: Dict[str, Any]) -> None:
+def receive(stream: IO[bytes], stores: Dict[str, Store], result: Dict[str, Any], max_bytes: int) -> None:
     """Lay down everything that the node sends, and count it in *result*.
 
     :raises NodeError: the stream is not as agreed, or ends.
+    :raises TooMuch: it brings more than *max_bytes*; what was whole before is laid down.
     """
     problems: List[str] = result['problems']
+    room = max_bytes
     while True:
         header = read_header(stream)
         if header.get('end'):
@@ -123,7 +130,11 @@ def receive(stream: IO[bytes], stores: Dict[str, Store], result: Dict[str, Any])
                 store.folder(path)
                 continue
             sizes: List[int] = []
-            placed = store.file(path, _measured(read_chunks(stream), sizes), header['mode'], header['mtime'])
+            chunks = _measured(read_chunks(stream), sizes, room)
+            try:
+                placed = store.file(path, chunks, header['mode'], header['mtime'])
+            finally:
+                room -= sum(sizes)
             result['files'] += 1
             result['bytes'] += sum(sizes)
             if placed != path:
@@ -132,9 +143,12 @@ def receive(stream: IO[bytes], stores: Dict[str, Store], result: Dict[str, Any])
             problems.append('%s: %s, left out' % (name, error))
 
 
-def _measured(chunks: Iterator[bytes], sizes: List[int]) -> Iterator[bytes]:
+def _measured(chunks: Iterator[bytes], sizes: List[int], room: int) -> Iterator[bytes]:
     for data in chunks:
         sizes.append(len(data))
+        room -= len(data)
+        if room < 0:
+            raise TooMuch
         yield data
 
 
@@ -150,7 +164,7 @@ def fetch(params: Dict[str, Any]) -> Dict[str, Any]:
         stores.update(logs=Store(params['logs']), artifacts=Store(params['artifacts'], params['node']),
                       docs=Store(params['docs'], params['node']))
         try:
-            receive(session.reader, stores, result)
+            receive(session.reader, stores, result, params['max_bytes'])
         except NodeError as error:
             session.fail(str(error))
         session.close()
@@ -159,6 +173,9 @@ def fetch(params: Dict[str, Any]) -> Dict[str, Any]:
     except TooLate:
         result['problems'].append('the node %s: not done after %d seconds (fetch_output_timeout); what arrived is kept'
                                   % (params['node'], params['timeout']))
+    except TooMuch:
+        result['problems'].append('the node %s: it sent more than %d bytes (fetch_output_max_bytes); what came before '
+                                  'is kept' % (params['node'], params['max_bytes']))
     result['changed'] = any(store.changed for store in stores.values())
     for store in stores.values():
         store.close()
@@ -181,7 +198,8 @@ def main() -> None:
     path = {'type': 'path', 'required': True}
     module = AnsibleModule(argument_spec=dict(
         SPEC, source={'type': 'str', 'required': True}, logs=path, artifacts=path, docs=path,
-        node={'type': 'str', 'required': True}, timeout={'type': 'int', 'default': 300}))
+        node={'type': 'str', 'required': True}, timeout={'type': 'int', 'default': 300},
+        max_bytes={'type': 'int', 'default': 4294967296}))
     signal.signal(signal.SIGALRM, _ring)
     signal.alarm(max(1, module.params['timeout']))
     result = fetch(module.params)

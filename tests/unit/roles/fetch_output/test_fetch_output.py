@@ -31,11 +31,12 @@ class FetchTest(unittest.TestCase):
         self.ssh.write_text(f'#!/bin/sh\n{script}\n')
         self.ssh.chmod(0o755)
 
-    def fetch(self, node: str = 'one', several: bool = False) -> dict[str, Any]:
+    def fetch(self, node: str = 'one', several: bool = False, max_bytes: int = 1 << 20) -> dict[str, Any]:
         work = self.base / 'work'
         result: dict[str, Any] = module.fetch({
             'source': str(self.node), 'logs': str(work / 'logs' / node if several else work / 'logs'),
             'artifacts': str(work / 'artifacts'), 'docs': str(work / 'docs'), 'node': node, 'timeout': 60,
+            'max_bytes': max_bytes,
             'host': 'node', 'port': '', 'user': '', 'python': sys.executable, 'ssh_executable': str(self.ssh),
             'ssh_args': '', 'control_dir': '', 'private_key_file': ''})
         return result
@@ -60,6 +61,15 @@ class TestFetch(FetchTest):
         self.assertEqual(self.files(), {'logs/a': b'1', 'logs/deep/b': b'22', 'artifacts/c': b'333', 'docs/index': b''})
         self.assertTrue((self.base / 'work/logs/empty').is_dir())
         self.assertFalse(self.fetch()['changed'])
+
+    def test_more_than_allowed(self) -> None:
+        self.fill(logs__a='1' * 5, logs__b='2' * 5, logs__c='3')
+        self.assertEqual(self.fetch(max_bytes=11)['problems'], [])
+        shutil.rmtree(self.base / 'work')
+        result = self.fetch(max_bytes=9)
+        self.assertEqual(result['problems'], [
+            'the node one: it sent more than 9 bytes (fetch_output_max_bytes); what came before is kept'])
+        self.assertEqual((result['files'], result['bytes'], list(self.files())), (1, 5, ['logs/a']))
 
     def test_nothing_there(self) -> None:
         self.assertEqual(self.fetch()['problems'], [])
@@ -165,4 +175,4 @@ class TestTrouble(FetchTest):
                 raise module.TooLate
 
         with self.assertRaises(module.TooLate):
-            module.receive(Slow(), {}, {'problems': []})
+            module.receive(Slow(), {}, {'problems': []}, 1)

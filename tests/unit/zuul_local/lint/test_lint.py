@@ -150,8 +150,8 @@ class TestPreflight(LintCase):
     def test_playbook_and_role(self):
         messages = self.preflight({'playbooks/pre.yaml': None, 'playbooks/run.yaml': '- hosts: all\n  roles: [gone]\n'})
         self.assertEqual(2, len(messages), messages)
-        self.assertIn("the pre-run playbook 'playbooks/pre.yaml' does not exist", messages[0])
-        self.assertIn("role 'gone' is in no role repository that this playbook may use", messages[1])
+        self.assertIn("role 'gone' is in no role repository that this playbook may use", messages[0])
+        self.assertIn("the pre-run playbook 'playbooks/pre.yaml' does not exist", messages[1])
 
     def test_only_this_job(self):
         self.assertEqual([], self.preflight({'zuul.d/x.yaml': '- job: {name: other, run: gone.yaml}\n'}))
