@@ -9,7 +9,7 @@ short_description: Bring a node's results to the executor
 description:
   - Runs on the executor. The node is taken for hostile; links, devices, pipes, sockets and names with control
     characters are left there, and nothing is written outside of the target folders.
-  - Whatever cannot be fetched is warned of and listed in C(problems); it is no failure.
+  - Whatever cannot be fetched is listed in C(problems); it is no failure.
 options:
   source: {description: Folder on the node., type: str, required: true}
   logs: {description: Folder on the executor for C(logs)., type: path, required: true}
@@ -63,8 +63,6 @@ from ansible.module_utils.fetch_output_store import Store, Unsafe
 PARTS = ('logs', 'artifacts', 'docs')
 _CHUNK = 1 << 20
 _HEADER = 1 << 16
-# Problems that are shown; a node can make any number.
-_SHOWN = 20
 
 
 class TooLate(Exception):
@@ -204,8 +202,6 @@ def main() -> None:
     signal.alarm(max(1, module.params['timeout']))
     result = fetch(module.params)
     signal.alarm(0)
-    for line in result['problems'][:_SHOWN]:
-        module.warn('fetch-output: ' + line)
     module.exit_json(**result)
 
 
