@@ -158,8 +158,6 @@ def main() -> None:
         result = collect(module.params)
     except OSError as error:
         result = {'changed': False, 'files': [], 'problems': [str(error)]}
-    for line in result['problems']:
-        module.warn('fetch-subunit-output: ' + line)
     module.exit_json(**result)
 
 

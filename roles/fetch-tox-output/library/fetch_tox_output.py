@@ -115,8 +115,6 @@ def main() -> None:
         'fresh': {'type': 'bool', 'default': False},
     })
     result = collect(module.params, module.check_mode)
-    for line in result['problems']:
-        module.warn('fetch-tox-output: ' + line)
     module.exit_json(**result)
 
 
