@@ -154,6 +154,11 @@ def home_of(venv_path: str, digest: str) -> str:
     return os.path.join(parent, f'.{name}-{digest}')
 
 
+def where(wish: str) -> str:
+    """What a *wish* for a command means: a path is made absolute, as later tasks have other folders; a name stays."""
+    return os.path.abspath(os.path.expanduser(wish)) if '/' in wish else wish
+
+
 def candidates(request: Request, which: Callable[[str], str | None]) -> list[str]:
     """Paths where the image may have the command, best first, without repetition."""
     paths: list[str] = []
@@ -423,7 +428,7 @@ def provide(params: dict[str, Any], run: Run, check_mode: bool = False) -> dict[
     if found:
         raise Refused(refusal(role, found))
     request = Request(params['name'], params['package'] or params['name'], params['version'].strip(),
-                      params['existing'], os.path.normpath(params['venv_path']), tuple(params['sources']),
+                      where(params['existing']), os.path.normpath(params['venv_path']), tuple(params['sources']),
                       params['require_hashes'], params['wheel_cache'], params['timeout'])
     environment = pep440.marker_environment()
     python = f"{os.path.realpath(sys.executable)} {environment['python_version']}"

@@ -97,6 +97,13 @@ class TestProvide(unittest.TestCase):
         self.assertEqual(len(self.node.calls), 1)
         self.assertFalse(self.venv.exists())
 
+    def test_a_path_may_be_relative_or_below_the_home(self) -> None:
+        path = self.node.tool('image', '1.0')
+        with mock.patch.dict(os.environ, {'HOME': str(self.root)}):
+            for wish in ('~/image/bin/tool', os.path.relpath(path)):
+                with self.subTest(wish=wish):
+                    self.assertEqual(self.provide(existing=wish)['executable'], path)
+
     def test_what_does_not_satisfy_is_passed_over_with_a_reason(self) -> None:
         old, broken = self.node.tool('old', '1.0'), self.node.tool('broken', '')
         for path, why in ((old, '1.0 does not satisfy >=2'), (broken, 'does not run: ModuleNotFoundError: tool')):
