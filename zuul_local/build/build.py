@@ -29,7 +29,7 @@ from zuul_local.nodes.podman import Podman, find_podman
 from zuul_local.nodes.site import discover
 from zuul_local.process import ProcessError
 from zuul_local.tenant.freeze import Frozen
-from zuul_local.tenant.load import DEFAULT_ANSIBLE, LocalTenant, load_tenant
+from zuul_local.tenant.load import DEFAULT_ANSIBLE, LIBRARY_NAME, LocalTenant, load_tenant
 
 RETRY = 'RETRY'
 QUIET = 300             # seconds without output after which a person is told so
@@ -163,8 +163,10 @@ class _Run:
 
     def _snapshots(self, pool: ThreadPoolExecutor) -> dict[str, workspace.Snapshot]:
         needed = [self.tenant.projects[name] for name in self._project_names()]
+        # The library has one branch; a project's branch of the same name must not choose another state of its roles.
         made = pool.map(lambda project: workspace.snapshot(
-            project, executor.merge_path(self.folder, project.host, project.name)), needed)
+            project, executor.merge_path(self.folder, project.host, project.name),
+            one_branch=project.canonical_name == LIBRARY_NAME and project != self.tenant.project), needed)
         return dict(zip((project.canonical_name for project in needed), made, strict=True))
 
     def _project_names(self) -> list[str]:

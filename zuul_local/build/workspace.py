@@ -36,18 +36,19 @@ class Snapshot:
     refs: dict[str, str]
 
 
-def snapshot(project: Project, path: Path) -> Snapshot:
+def snapshot(project: Project, path: Path, *, one_branch: bool = False) -> Snapshot:
     """Make the scratch clone of *project* at *path*.
 
+    :param one_branch: leave all other branches out, so that Zuul prefers none of them to the one that is checked out.
     :raises UserError: git refused.
     """
     try:
-        return _of_folder(project, path) if project.subfolder else _of_repository(project, path)
+        return _of_folder(project, path) if project.subfolder else _of_repository(project, path, one_branch)
     except ProcessError as error:
         raise UserError(f'{project.path}: cannot take a snapshot of the work tree: {error}') from error
 
 
-def _of_repository(project: Project, path: Path) -> Snapshot:
+def _of_repository(project: Project, path: Path, one_branch: bool) -> Snapshot:
     path.parent.mkdir(parents=True, exist_ok=True)
     run(('git', 'clone', '-q', '--bare', project.toplevel, path), timeout=600)
     env = {**os.environ, **AUTHOR, 'GIT_INDEX_FILE': str(path / 'snapshot-index'),
@@ -60,8 +61,8 @@ def _of_repository(project: Project, path: Path) -> Snapshot:
     commit = head
     if tree != run((*git, 'rev-parse', 'HEAD^{tree}'), env=env).stdout.strip():
         commit = run((*git, 'commit-tree', tree, '-p', head, '-m', MESSAGE), env=env).stdout.strip()
-    listed = run((*git, 'for-each-ref', '--format=%(objectname) %(refname)', 'refs/heads', 'refs/tags',
-                  'refs/remotes/origin'), env=env).stdout
+    wanted = ('refs/tags',) if one_branch else ('refs/heads', 'refs/tags', 'refs/remotes/origin')
+    listed = run((*git, 'for-each-ref', '--format=%(objectname) %(refname)', *wanted), env=env).stdout
     _point(path, project.branch, commit)
     return Snapshot(path, commit, commit != head, repo_state(listed, project.branch, commit, head))
 

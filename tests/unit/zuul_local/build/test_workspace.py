@@ -55,6 +55,17 @@ class TestSnapshot(unittest.TestCase):
         self.assertEqual((self.head, False), (taken.commit, taken.uncommitted))
         self.assertEqual(self.head, git(taken.path, 'rev-parse', 'main'))
 
+    def test_one_branch(self):
+        git(self.repo, 'tag', '1.0')
+        git(self.repo, 'checkout', '-q', '-b', 'feature')
+        git(self.repo, 'update-ref', 'refs/remotes/origin/stable', self.head)
+        for wanted, expected in ((False, {'feature', 'main', 'stable'}), (True, {'feature'})):
+            with self.subTest(one_branch=wanted):
+                refs = snapshot(identify(self.repo), self.top / f'clone-{wanted}', one_branch=wanted).refs
+                heads = {name.removeprefix('refs/heads/') for name in refs if name.startswith('refs/heads/')}
+                self.assertEqual(expected, heads)
+                self.assertIn('refs/tags/1.0', refs)
+
     def test_uncommitted_work_is_one_commit_on_head(self):
         self.write('kept', 'two\n')
         self.write('new/näme "x"', 'new\n')
