@@ -123,7 +123,8 @@ def collect(params: Dict[str, Any]) -> Dict[str, Any]:
     dest = params['dest']
     if params['fresh']:
         shutil.rmtree(dest, ignore_errors=True)
-    folders = [os.path.join(os.path.expanduser('~'), folder) for folder in params['work_dirs']]
+    # as for commands, relative to the folder of the connection's user: with become, ~ is another's
+    folders = [os.path.abspath(os.path.expanduser(folder)) for folder in params['work_dirs']]
     found, problems = streams(folders)
     files: List[str] = []
     changed = False

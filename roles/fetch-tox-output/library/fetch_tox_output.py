@@ -86,7 +86,8 @@ def collect(params: Dict[str, Any], dry: bool) -> Dict[str, Any]:
 
     :param dry: only look.
     """
-    tox_dir = os.path.join(os.path.expanduser('~'), params['work_dir'], '.tox')
+    # as for commands, relative to the folder of the connection's user: with become, ~ is another's
+    tox_dir = os.path.join(os.path.abspath(os.path.expanduser(params['work_dir'])), '.tox')
     dest = params['dest']
     if params['fresh'] and not dry:
         shutil.rmtree(dest, ignore_errors=True)
