@@ -43,6 +43,8 @@ from typing import Any, Callable, List, Tuple
 LISTS = ('bindep.txt', 'other-requirements.txt')
 PLACES = ('/usr/bindep-env/bin/bindep',)
 _PACKAGE = re.compile(r'[A-Za-z0-9][A-Za-z0-9+._:@/~-]*')
+#: bindep itself takes anything, and finds nothing for what no list can name
+_PROFILE = re.compile(r'[A-Za-z0-9.:_][A-Za-z0-9.:_-]*')
 Run = Callable[[List[str]], Tuple[int, str, str]]
 
 
@@ -84,14 +86,15 @@ def find_command(command: str, which: Callable[[str], str | None] = shutil.which
 
 
 def profiles_of(text: str) -> list[str]:
-    """Split the profiles. Raises Refused for one that bindep would take for an option."""
+    """Split the profiles. Raises Refused for what bindep would take for an option or silently ignore."""
     try:
         profiles = shlex.split(text)
     except ValueError as error:
         raise Refused(f"bindep_profile is '{text}': {error}. Separate profiles by spaces.") from None
-    wrong = [profile for profile in profiles if profile.startswith('-')]
+    wrong = [profile for profile in profiles if not _PROFILE.fullmatch(profile)]
     if wrong:
-        raise Refused(f"bindep_profile is '{text}': '{wrong[0]}' is no profile. Use names that do not begin with '-'.")
+        raise Refused(f"bindep_profile is '{text}': '{wrong[0]}' is no profile. Separate names by spaces; they have "
+                      "letters, figures, '.', ':', '_' and '-' only, and do not begin with '-'.")
     return profiles
 
 

@@ -47,7 +47,8 @@ class TestCommand(unittest.TestCase):
 
     def test_profiles(self) -> None:
         self.assertEqual(bindep.profiles_of('compile  test'), ['compile', 'test'])
-        for text in ('--help', 'test -f', "it's"):
+        self.assertEqual(bindep.profiles_of('platform:dpkg'), ['platform:dpkg'])
+        for text in ('--help', 'test -f', "it's", 'compile,test', "['compile', 'test']"):
             with self.subTest(text=text), self.assertRaises(bindep.Refused):
                 bindep.profiles_of(text)
 
