@@ -33,6 +33,7 @@ not_used: {description: Packages of siblings that no environment depends on., ty
 no_package: {description: Siblings that are no Python project., type: list, returned: success}
 """
 
+import ast
 import configparser
 import json
 import os
@@ -90,7 +91,7 @@ def environments(config: str, wanted: str) -> list[Environment]:
 
 
 def static_name(files: dict[str, str]) -> str | None:
-    """The package name written in pyproject.toml or setup.cfg (file name to text), or None.
+    """The package name written in pyproject.toml, setup.cfg or setup.py (file name to text), or None.
 
     A Python before 3.11 reads no TOML, and one line is all that is wanted of it.
     """
@@ -105,9 +106,27 @@ def static_name(files: dict[str, str]) -> str | None:
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(files.get('setup.cfg', ''))
-        return parser.get('metadata', 'name').strip() or None
+        name = parser.get('metadata', 'name').strip()
     except configparser.Error:
+        name = ''
+    return name or name_in_call(files.get('setup.py', ''))
+
+
+def name_in_call(script: str) -> str | None:
+    """The name that a setup script gives to ``setup()`` as plain text, or None.
+
+    To run the script takes setuptools, which environments since Python 3.12 do not have.
+    """
+    try:
+        nodes = list(ast.walk(ast.parse(script)))
+    except (SyntaxError, ValueError):
         return None
+    for node in nodes:
+        if isinstance(node, ast.Call) and getattr(node.func, 'attr', getattr(node.func, 'id', '')) == 'setup':
+            for keyword in node.keywords:
+                if keyword.arg == 'name' and isinstance(keyword.value, ast.Constant):
+                    return str(keyword.value.value)
+    return None
 
 
 def constraints_without(text: str, names: list[str]) -> str:

@@ -54,6 +54,10 @@ class TestReading(unittest.TestCase):
                 ({'setup.cfg': 'broken'}, None),
                 ({'pyproject.toml': '[build-system]\nname = "no"\n[project]\nversion = "1"\nname = "my.lib" # yes\n'},
                  'my.lib'),
+                ({'setup.py': 'import setuptools\nsetuptools.setup(version="1", name="one")\n'}, 'one'),
+                ({'setup.py': 'from setuptools import setup\nNAME = "two"\nsetup(name=NAME)\n'}, None),
+                ({'setup.py': 'print "old"\n'}, None),
+                ({'setup.cfg': '[metadata]\nname = cfg\n', 'setup.py': 'setup(name="py")\n'}, 'cfg'),
                 ({'pyproject.toml': "[tool.poetry]\nname = 'p'\n"}, 'p'),
                 ({'pyproject.toml': '[tool.ruff]\nname = "no"\n', 'setup.cfg': '[metadata]\nname: cfg\n'}, 'cfg')):
             with self.subTest(files=files):
