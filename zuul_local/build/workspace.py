@@ -6,8 +6,9 @@ The user's repository is only read: the index, the new objects and the refs of a
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from zuul_local.errors import UserError
 from zuul_local.process import ProcessError, run
@@ -18,6 +19,10 @@ AUTHOR = {
     'GIT_COMMITTER_NAME': 'zuul-local', 'GIT_COMMITTER_EMAIL': 'zuul-local@localhost',
 }
 MESSAGE = 'Uncommitted work'
+HEADS, ORIGIN = 'refs/heads/', 'refs/remotes/origin/'
+# Nothing that the user's own git is told to run for them, but filters: they say what a file is in the repository.
+QUIET = ('-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null', '-c', 'gc.auto=0',
+         '-c', 'advice.addEmbeddedRepo=false')
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ def _of_repository(project: Project, path: Path, one_branch: bool) -> Snapshot:
     run(('git', 'clone', '-q', '--bare', project.toplevel, path), timeout=600)
     env = {**os.environ, **AUTHOR, 'GIT_INDEX_FILE': str(path / 'snapshot-index'),
            'GIT_OBJECT_DIRECTORY': str(path / 'objects')}
-    git = ('git', '-C', project.toplevel, '-c', 'core.fsmonitor=false', '-c', 'gc.auto=0')
+    git = ('git', '-C', project.toplevel, *QUIET)
     head = run((*git, 'rev-parse', 'HEAD'), env=env).stdout.strip()
     run((*git, 'read-tree', 'HEAD'), env=env)
     run((*git, 'add', '--all', '--', '.'), env=env)
@@ -72,9 +77,9 @@ def _of_folder(project: Project, path: Path) -> Snapshot:
     env = {**os.environ, **AUTHOR}
     run(('git', 'init', '-q', '--bare', path))
     known = ('ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', '.')
-    listed = run(('git', '-C', project.path, *known), encoding_errors='surrogateescape').stdout
+    listed = run(('git', '-C', project.path, *QUIET, *known), encoding_errors='surrogateescape').stdout
     update = ('update-index', '-z', '--add', '--remove', '--stdin')
-    run(('git', f'--git-dir={path}', f'--work-tree={project.path}', *update),
+    run(('git', *QUIET, f'--git-dir={path}', f'--work-tree={project.path}', *update),
         stdin=listed.encode('utf-8', 'surrogateescape'), cwd=project.path, env=env)
     tree = run(('git', f'--git-dir={path}', 'write-tree')).stdout.strip()
     commit = run(('git', f'--git-dir={path}', 'commit-tree', tree, '-m', f'{project.name} as it lies on disk'),
@@ -97,16 +102,25 @@ def repo_state(listed: str, branch: str, commit: str, head: str) -> dict[str, st
 
     A branch that only the origin has is offered as a branch, so that override-checkout finds it.
     """
-    refs: dict[str, str] = {}
-    remote = 'refs/remotes/origin/'
-    for line in listed.splitlines():
-        commit_id, _, name = line.partition(' ')
-        if name != f'{remote}HEAD':
-            refs[name] = commit_id
-    for name in [name for name in refs if name.startswith(remote)]:
-        refs.setdefault(f'refs/heads/{name.removeprefix(remote)}', refs[name])
-    for name in [name for name in refs if name.startswith('refs/heads/')]:
-        refs.setdefault(f'{remote}{name.removeprefix("refs/heads/")}', refs[name])
-    refs[f'refs/heads/{branch}'] = commit
-    refs.setdefault(f'{remote}{branch}', head)
-    return refs
+    listing = {name: commit_id for commit_id, _, name in (line.partition(' ') for line in listed.splitlines())}
+    heads, origin = _below(HEADS, listing), _below(ORIGIN, listing)
+    origin.pop('HEAD', None)
+    heads[branch] = commit
+    return {**{name: commit_id for name, commit_id in listing.items() if not name.startswith((HEADS, ORIGIN))},
+            **{HEADS + name: commit_id for name, commit_id in _beside(heads, origin).items()},
+            **{ORIGIN + name: commit_id for name, commit_id in _beside(origin, {**heads, branch: head}).items()}}
+
+
+def _below(folder: str, refs: Mapping[str, str]) -> dict[str, str]:
+    return {name.removeprefix(folder): commit for name, commit in refs.items() if name.startswith(folder)}
+
+
+def _beside(own: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
+    """Return *own* and those of *others* for which there is room: git has no ``fix`` where there is ``fix/1``."""
+    folders = {folder for name in own for folder in _folders(name)}
+    room = {name: commit for name, commit in others.items() if name not in folders and not own.keys() & _folders(name)}
+    return {**room, **own}
+
+
+def _folders(name: str) -> set[str]:
+    return {str(folder) for folder in PurePosixPath(name).parents}

@@ -125,6 +125,17 @@ class TestSnapshot(unittest.TestCase):
         self.assertEqual(['.zuul.yaml', 'deep/file', '\udcff', ''], self.files)
         self.assertEqual(taken.refs['refs/heads/main'], taken.commit)
 
+    def test_hooks_of_the_repository_are_left_alone(self):
+        self.write('examples/one/.zuul.yaml', '[]\n')
+        for name in ('post-index-change', 'reference-transaction', 'fsmonitor'):
+            hook = self.repo / '.git/hooks' / name
+            hook.write_text(f'#!/bin/sh\ntouch "{self.top}/called"\n')
+            hook.chmod(0o755)
+        git(self.repo, 'config', 'core.fsmonitor', '.git/hooks/fsmonitor')
+        snapshot(identify(self.repo), self.top / 'whole')
+        snapshot(identify(self.repo / 'examples/one'), self.top / 'part')
+        self.assertFalse((self.top / 'called').exists())
+
     def test_broken_repository_is_an_error_for_the_user(self):
         project = identify(self.repo)
         for path in (self.repo / '.git/objects').rglob('*'):
@@ -151,3 +162,10 @@ class TestRepoState(unittest.TestCase):
 
     def test_origin_of_a_branch_that_was_never_fetched_is_head(self):
         self.assertEqual('1', repo_state('', 'main', '9', '1')['refs/remotes/origin/main'])
+
+    def test_a_branch_of_the_origin_that_a_branch_here_leaves_no_room_for(self):
+        listed = '1 refs/heads/fix\n2 refs/heads/x/y\n3 refs/remotes/origin/fix/1\n4 refs/remotes/origin/x'
+        self.assertEqual({
+            'refs/heads/fix': '1', 'refs/heads/x/y': '2', 'refs/heads/main': '9',
+            'refs/remotes/origin/fix/1': '3', 'refs/remotes/origin/x': '4', 'refs/remotes/origin/main': '8',
+        }, repo_state(listed, 'main', '9', '8'))
