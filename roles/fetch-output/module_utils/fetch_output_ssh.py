@@ -111,7 +111,7 @@ class Session:
         self.flush()
         for _ in range(_GREETING_LINES):
             line = self.reader.readline()
-            if line == READY:
+            if line.endswith(READY):  # what was said last may have had no newline
                 self._lost = 'the connection was lost'
                 return
             if not line:
