@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+from pathlib import Path
 
 from tests.functional.support import JOB, LIBRARY, PLAY, ZUUL_LOCAL, RunnerTest
 
@@ -186,6 +188,24 @@ commands = python -c 'print("special env ran")'
         self.assertIn('name: demo', output)
         self.assertNotIn('a module of the project', output)
         self.assertNotIn('do-not-hand-on', output)
+
+    def test_git_of_the_user_runs_nothing_for_the_clones(self) -> None:
+        job = JOB.replace('    run:', '    nodeset: {nodes: []}\n    run:')
+        folder = self.make_project({'.zuul.yaml': job, 'playbooks/run.yaml': PLAY.replace('all', 'localhost'),
+                                    '.gitattributes': '*.big filter=big\n', 'data.big': 'x', 'fix': 'x'})
+        self.git(folder, 'branch', 'fix')
+        self.git(folder, 'update-ref', 'refs/remotes/origin/fix/1', 'HEAD')
+        hooks, called = self.top / 'hooks', self.top / 'called'
+        self.write(hooks, {name: f'#!/bin/sh\necho {name} >> {called}\n'
+                           for name in ('post-checkout', 'post-index-change', 'reference-transaction')})
+        for hook in hooks.iterdir():
+            hook.chmod(0o755)
+        (self.top / '.gitconfig').write_text(
+            f'[core]\nhooksPath = {hooks}\n[filter "big"]\nclean = cat\nsmudge = echo smudge >> {called}; false\n'
+            'required = true\n')
+        cache = os.environ.get('XDG_CACHE_HOME') or str(Path.home() / '.cache')
+        self.zuul_local('run', 'demo', folder=folder, env={'HOME': str(self.top), 'XDG_CACHE_HOME': cache})
+        self.assertEqual([], called.read_text().splitlines() if called.exists() else [])
 
     def test_results_as_json(self) -> None:
         folder = self.make_project({'.zuul.yaml': JOB, 'playbooks/run.yaml': PLAY + '''\

@@ -65,13 +65,15 @@ ALLOWED_ENVIRONMENT = (
 )
 # Zuul withholds every line that holds a value of a secret; a user name such as 'me' would withhold half of a log.
 SHORTEST_SECRET = 4
+# The user's git may have filters and hooks for every repository; an executor's has none, and clones are none of theirs.
+PLAIN_GIT = {'GIT_CONFIG_GLOBAL': os.devnull, 'GIT_CONFIG_NOSYSTEM': '1'}
 PATH = '/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin'
 
 
 def allowed_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return what of *environ* a build may see: Zuul hands on all of the executor's environment but ``ZUUL_*``."""
     kept = {name: environ[name] for name in ALLOWED_ENVIRONMENT if name in environ}
-    return {'LANG': 'C.UTF-8', **kept, 'PATH': PATH}
+    return {'LANG': 'C.UTF-8', **kept, **PLAIN_GIT, 'PATH': PATH}
 
 
 class Executor:
@@ -226,6 +228,8 @@ class Job(AnsibleJob):
 
     def runPlaybooks(self, args: Any) -> Any:
         self._before_playbooks()
+        for name in PLAIN_GIT:      # all is cloned, and playbooks have a home of their own to configure git in
+            os.environ.pop(name, None)
         self._connect()
         return super().runPlaybooks(args)
 

@@ -21,8 +21,8 @@ AUTHOR = {
 MESSAGE = 'Uncommitted work'
 HEADS, ORIGIN = 'refs/heads/', 'refs/remotes/origin/'
 # Nothing that the user's own git is told to run for them, but filters: they say what a file is in the repository.
-QUIET = ('-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null', '-c', 'gc.auto=0',
-         '-c', 'advice.addEmbeddedRepo=false')
+GIT = ('git', '-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null', '-c', 'gc.auto=0',
+       '-c', 'advice.addEmbeddedRepo=false')
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ def snapshot(project: Project, path: Path, *, one_branch: bool = False) -> Snaps
 
 def _of_repository(project: Project, path: Path, one_branch: bool) -> Snapshot:
     path.parent.mkdir(parents=True, exist_ok=True)
-    run(('git', 'clone', '-q', '--bare', project.toplevel, path), timeout=600)
+    run((*GIT, 'clone', '-q', '--bare', '--template=', project.toplevel, path), timeout=600)
     env = {**os.environ, **AUTHOR, 'GIT_INDEX_FILE': str(path / 'snapshot-index'),
            'GIT_OBJECT_DIRECTORY': str(path / 'objects')}
-    git = ('git', '-C', project.toplevel, *QUIET)
+    git = (*GIT, '-C', project.toplevel)
     head = run((*git, 'rev-parse', 'HEAD'), env=env).stdout.strip()
     run((*git, 'read-tree', 'HEAD'), env=env)
     run((*git, 'add', '--all', '--', '.'), env=env)
@@ -75,21 +75,21 @@ def _of_repository(project: Project, path: Path, one_branch: bool) -> Snapshot:
 def _of_folder(project: Project, path: Path) -> Snapshot:
     """The folder alone, as a repository with one commit."""
     env = {**os.environ, **AUTHOR}
-    run(('git', 'init', '-q', '--bare', path))
+    run((*GIT, 'init', '-q', '--bare', '--template=', path))
     known = ('ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', '.')
-    listed = run(('git', '-C', project.path, *QUIET, *known), encoding_errors='surrogateescape').stdout
+    listed = run((*GIT, '-C', project.path, *known), encoding_errors='surrogateescape').stdout
     update = ('update-index', '-z', '--add', '--remove', '--stdin')
-    run(('git', *QUIET, f'--git-dir={path}', f'--work-tree={project.path}', *update),
+    run((*GIT, f'--git-dir={path}', f'--work-tree={project.path}', *update),
         stdin=listed.encode('utf-8', 'surrogateescape'), cwd=project.path, env=env)
-    tree = run(('git', f'--git-dir={path}', 'write-tree')).stdout.strip()
-    commit = run(('git', f'--git-dir={path}', 'commit-tree', tree, '-m', f'{project.name} as it lies on disk'),
+    tree = run((*GIT, f'--git-dir={path}', 'write-tree')).stdout.strip()
+    commit = run((*GIT, f'--git-dir={path}', 'commit-tree', tree, '-m', f'{project.name} as it lies on disk'),
                  env=env).stdout.strip()
     _point(path, project.branch, commit)
     return Snapshot(path, commit, False, repo_state('', project.branch, commit, commit))
 
 
 def _point(path: Path, branch: str, commit: str) -> None:
-    git = ('git', f'--git-dir={path}')
+    git = (*GIT, f'--git-dir={path}')
     run((*git, 'update-ref', f'refs/heads/{branch}', commit))
     run((*git, 'symbolic-ref', 'HEAD', f'refs/heads/{branch}'))
 

@@ -16,8 +16,10 @@ class TestEnvironment(unittest.TestCase):
     def test_only_what_is_allowed(self):
         seen = executor.allowed_environment({
             'HOME': '/home/me', 'AWS_SECRET_ACCESS_KEY': 'x', 'GITHUB_TOKEN': 'x', 'PATH': '/home/me/bin',
-            'LD_PRELOAD': 'x', 'PYTHONPATH': 'x', 'SSL_CERT_FILE': '/ca', 'SSH_AUTH_SOCK': '/agent'})
-        self.assertEqual({'HOME': '/home/me', 'LANG': 'C.UTF-8', 'SSL_CERT_FILE': '/ca', 'PATH': executor.PATH}, seen)
+            'LD_PRELOAD': 'x', 'PYTHONPATH': 'x', 'SSL_CERT_FILE': '/ca', 'SSH_AUTH_SOCK': '/agent',
+            'GIT_CONFIG_GLOBAL': '/home/me/git'})
+        self.assertEqual({'HOME': '/home/me', 'LANG': 'C.UTF-8', 'SSL_CERT_FILE': '/ca', 'PATH': executor.PATH,
+                          'GIT_CONFIG_GLOBAL': '/dev/null', 'GIT_CONFIG_NOSYSTEM': '1'}, seen)
 
     def test_sandbox_sees_a_python_outside_usr(self):
         root = Path('/cache')
