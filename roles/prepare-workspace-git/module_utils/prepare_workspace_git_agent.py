@@ -6,6 +6,7 @@ repository into the wanted state and answers with what it did.
 """
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -308,12 +309,28 @@ def _attempt(function: Any, *args: Any) -> Dict[str, Any]:
         return {'error': str(error)}
 
 
+def reserve(root: str) -> Optional[int]:
+    """Wait until nobody else works below *root*, and keep others out until the descriptor is closed.
+
+    A node that has several names in the inventory gets as many sessions at once. None where *root* cannot be locked.
+    """
+    handle = None
+    try:
+        os.makedirs(root, exist_ok=True)
+        handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError:
+        pass  # What is wrong with the folder is said of each project.
+    return handle
+
+
 def serve(stream: IO[bytes], out: IO[bytes]) -> None:
     """Answer one request: see the module's description."""
     request = json.loads(stream.readline())
     projects: Sequence[Dict[str, Any]] = request['projects']
     root = os.path.abspath(os.path.expanduser(request['root']))
     paths = [inside(root, project['src_dir']) for project in projects]
+    lock = reserve(root)
     caches = [os.path.join(request['cache_root'], project['canonical_name']) if request['cache_root'] else ''
               for project in projects]
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -330,6 +347,8 @@ def serve(stream: IO[bytes], out: IO[bytes]) -> None:
             errors.append(error)
             results.append(None if error else pool.submit(_attempt, finish, path, have, want))
         answers = [result.result() if result else {'error': error} for result, error in zip(results, errors)]
+    if lock is not None:
+        os.close(lock)
     out.write(dump(answers))
     out.flush()
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 from typing import Any
@@ -37,6 +40,23 @@ class TestInside(unittest.TestCase):
         for src_dir in ('../a', '/etc', '.', '', 'src/../../zuul-private', '..'):
             with self.subTest(src_dir=src_dir), self.assertRaisesRegex(agent.Broken, 'not a folder below'):
                 agent.inside('/home/zuul', src_dir)
+
+
+class TestReserve(unittest.TestCase):
+    def test_sessions_of_a_node_with_two_names_wait_for_each_other(self) -> None:
+        with tempfile.TemporaryDirectory() as root:
+            lock = agent.reserve(root)
+            request = agent.dump({'root': root, 'fresh': False, 'cache_root': '', 'projects': []})
+            other = threading.Thread(target=agent.serve, args=(io.BytesIO(request), io.BytesIO()))
+            other.start()
+            other.join(0.3)
+            self.assertTrue(other.is_alive())
+            os.close(lock)
+            other.join(10)
+            self.assertFalse(other.is_alive())
+
+    def test_folder_that_cannot_be_had(self) -> None:
+        self.assertIsNone(agent.reserve('/dev/null/x'))
 
 
 class TestRefChanges(unittest.TestCase):
