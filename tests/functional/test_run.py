@@ -43,6 +43,17 @@ class TestBuilds(RunnerTest):
         self.assertEqual(head, self.git(folder, 'rev-parse', 'HEAD'))
         self.assertEqual(status, self.git(folder, 'status', '--porcelain'))
 
+    def test_history_of_a_shallow_clone_can_be_read_on_the_node(self) -> None:
+        whole = self.make_project({'.zuul.yaml': JOB, 'playbooks/run.yaml': PLAY.replace(
+            'echo hello from the node', 'git -C src/local/shallow log --format=%s')}, name='whole')
+        self.git(whole, 'commit', '-q', '--allow-empty', '-m', 'Second')
+        folder = self.top / 'shallow'
+        self.git(self.top, 'clone', '-q', '--depth', '1', f'file://{whole}', str(folder))
+        self.git(folder, 'remote', 'remove', 'origin')
+        output = self.zuul_local('run', 'demo', folder=folder)
+        self.assertIn('| Second', output)
+        self.assertNotIn('| First', output)
+
     def test_output_streams_line_by_line(self) -> None:
         folder = self.make_project({'.zuul.yaml': JOB, 'playbooks/run.yaml': PLAY.replace(
             'echo hello from the node', "sh -c 'echo begin; sleep 6; echo end'")})

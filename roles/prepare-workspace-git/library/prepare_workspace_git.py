@@ -108,13 +108,14 @@ def check(projects: Sequence[Dict[str, Any]], root: str, source: str) -> None:
 
 
 def want(repo: str, project: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the state that the project shall have on the node: its references, commit, checkout and origin.
+    """Return the state that the project shall have on the node: references, commit, checkout, origin, end of history.
 
     :raises agent.Broken: git cannot read the repository.
     """
     refs = {name: oid for name, oid in agent.read_refs(repo).items() if not name.startswith(_PRIVATE)}
     config = {name: values for name, values in agent.read_config(repo).items() if name in _ORIGIN}
-    return {'refs': refs, 'commit': project['commit'], 'checkout': project.get('checkout') or '', 'config': config}
+    return {'refs': refs, 'commit': project['commit'], 'checkout': project.get('checkout') or '', 'config': config,
+            'shallow': agent.read_shallow(repo)}
 
 
 def missing(repo: str, wanted: Dict[str, Any], haves: Sequence[str]) -> Optional[bytes]:

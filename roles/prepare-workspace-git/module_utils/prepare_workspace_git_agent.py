@@ -65,9 +65,17 @@ def _environment() -> Dict[str, str]:
 
 
 def parse_refs(listing: bytes) -> Dict[str, str]:
-    """Return name -> object id from lines of ``<object id> <name>``."""
-    pairs = (line.split(b' ', 1) for line in listing.splitlines() if line)
-    return {decode(name): oid.decode('ascii') for oid, name in pairs}
+    """Return name -> object id from lines of ``<object id> <name>``.
+
+    :raises Broken: they are something else.
+    """
+    refs = {}
+    for line in filter(None, listing.splitlines()):
+        oid, space, name = line.partition(b' ')
+        if not space or not oid.isalnum():
+            raise Broken('git for-each-ref answers %r, which is no reference' % decode(line[:200]))
+        refs[decode(name)] = oid.decode('ascii')
+    return refs
 
 
 def read_refs(repo: str) -> Dict[str, str]:
@@ -176,6 +184,28 @@ def prepare(path: str, cache: str, fresh: bool) -> Dict[str, Any]:
     return answer
 
 
+def read_shallow(repo: str) -> List[str]:
+    """Return the commits at which the history of a shallow repository ends; none when it is whole."""
+    try:
+        with open(os.path.join(repo, '.git', 'shallow'), encoding='ascii') as file:
+            return sorted(file.read().split())
+    except FileNotFoundError:
+        return []
+
+
+def write_shallow(repo: str, commits: Sequence[str]) -> bool:
+    """Let the history of a repository end at *commits*. Return whether it did not."""
+    if read_shallow(repo) == sorted(commits):
+        return False
+    path = os.path.join(repo, '.git', 'shallow')
+    if commits:
+        with open(path, 'w', encoding='ascii') as file:
+            file.writelines(commit + '\n' for commit in commits)
+    else:
+        os.unlink(path)
+    return True
+
+
 def ref_changes(old: Dict[str, str], new: Dict[str, str]) -> Tuple[bytes, bytes]:
     """Return the input of two runs of ``git update-ref --stdin -z``: what goes, and what comes or moves.
 
@@ -197,11 +227,13 @@ def finish(path: str, before: Dict[str, Any], want: Dict[str, Any]) -> Dict[str,
     """Put the repository into the wanted state; all objects are there.
 
     :param before: the answer of :func:`prepare`.
-    :param want: ``refs``, ``commit``, ``checkout`` and ``config`` (origin's entries, name -> values).
+    :param want: ``refs``, ``commit``, ``checkout``, ``shallow`` (see :func:`read_shallow`) and ``config`` (origin's
+        entries, name -> values).
     :returns: ``changed``.
     :raises Broken: with the reason.
     """
     refs: Dict[str, str] = want['refs']
+    cut = write_shallow(path, want['shallow'])
     if before['haves']:
         tips = sorted(set(refs.values()) | {want['commit']})
         asked = ''.join([tip + '\n' for tip in tips] + ['^%s\n' % have for have in before['haves']])
@@ -209,7 +241,7 @@ def finish(path: str, before: Dict[str, Any], want: Dict[str, Any]) -> Dict[str,
     existed = before['source'] == 'workspace'
     gone, come = ref_changes(before['refs'], refs)
     branch = wanted_head(want['checkout'], want['commit'], refs)
-    changed = not existed or bool(gone or come) or not _stands(path, branch, want['commit'])
+    changed = not existed or cut or bool(gone or come) or not _stands(path, branch, want['commit'])
     if changed and existed:
         # Nothing may be checked out while the references move.
         git(path, b'update-ref', b'--no-deref', b'HEAD', want['commit'].encode('ascii'))

@@ -31,6 +31,24 @@ class TestNames(unittest.TestCase):
         self.assertEqual(agent.parse_refs(b'\n' + A.encode() + b' refs/heads/a\n\n'), {'refs/heads/a': A})
 
 
+    def test_git_that_says_something_else(self) -> None:
+        for line in (b'garbage', b'warning: old git\n'):
+            with self.subTest(line=line), self.assertRaisesRegex(agent.Broken, 'which is no reference'):
+                agent.parse_refs(line)
+
+
+class TestShallow(unittest.TestCase):
+    def test_history_ends_where_it_is_told_to(self) -> None:
+        with tempfile.TemporaryDirectory() as repo:
+            shallow = Path(repo, '.git', 'shallow')
+            shallow.parent.mkdir()
+            for commits, changed in (([], False), ([B, A], True), ([A, B], False), ([A], True), ([], True)):
+                with self.subTest(commits=commits):
+                    self.assertEqual(agent.write_shallow(repo, commits), changed)
+                    self.assertEqual(agent.read_shallow(repo), sorted(commits))
+                    self.assertEqual(shallow.exists(), bool(commits))
+
+
 class TestInside(unittest.TestCase):
     def test_below_the_workspace(self) -> None:
         self.assertEqual(agent.inside('/home/zuul', 'src/example.com/a'), '/home/zuul/src/example.com/a')

@@ -59,7 +59,8 @@ class TestSession(unittest.TestCase):
         return ssh.Session(('sh', '-c', before + remote), program or self.program)
 
     def test_what_a_login_script_says_is_skipped(self) -> None:
-        session = self.session('echo Welcome; echo; printf Hello; ', self.program + 'print(sys.stdin.readline().upper(), end="")')
+        session = self.session('echo Welcome; echo; printf Hello; ',
+                               self.program + 'print(sys.stdin.readline().upper(), end="")')
         session.write(b'hello\n')
         session.greet()
         self.assertEqual(session.reader.readline(), b'HELLO\n')
