@@ -34,7 +34,7 @@ class Reporter:
 
     def say(self, text: str, *, timed: bool = False) -> None:
         stamp = f'[{time.monotonic() - self.start:5.1f} s] ' if timed else ''
-        self.stream.write(f'{stamp}{text}\n')
+        self.stream.write(f'{stamp}{CONTROL.sub("", text)}\n')   # what a playbook returned may be part of it
         self.stream.flush()
 
     def step(self, text: str) -> None:

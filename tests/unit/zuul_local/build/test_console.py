@@ -25,6 +25,14 @@ class TestPlain(unittest.TestCase):
                 self.assertEqual(expected, console.plain(line))
 
 
+class TestReporter(unittest.TestCase):
+
+    def test_nothing_that_a_terminal_would_obey(self):
+        stream = io.StringIO()
+        console.Reporter(stream, 0).say('Warning: \x1b[31mred\nsecond line')
+        self.assertEqual('Warning: red\nsecond line\n', stream.getvalue())
+
+
 def job_output(*tasks, stats=None):
     return [{'stats': stats or {'node': {'failures': 1}},
              'plays': [{'tasks': [{'task': {'name': name}, 'hosts': {'node': result}} for name, result in tasks]}]}]
