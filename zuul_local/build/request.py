@@ -12,6 +12,7 @@ from zuul_local.errors import UserError
 from zuul_local.nodes.labels import OFFLINE, Label, load_labels, with_python
 from zuul_local.tenant.freeze import Frozen, freeze
 from zuul_local.tenant.load import DEFAULT_ANSIBLE, LocalTenant
+from zuul_local.tenant.settings import FILE
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ def freeze_job(tenant: LocalTenant, request: Request) -> tuple[Frozen, list[tupl
     labels = load_labels()
     if request.label and request.label not in labels:
         raise UserError(f'--label {request.label!r} is not a label of ours: {", ".join(labels)}.')
+    unknown = sorted(set(tenant.settings.labels.values()) - set(labels))
+    if unknown and not request.label:
+        raise UserError(f'{tenant.project.path / FILE}: labels: {", ".join(map(repr, unknown))} stands on the right, where '
+                        f'a label of ours belongs: {", ".join(labels)}.')
     mapping = {'*': request.label} if request.label else tenant.settings.labels
     frozen = freeze(tenant, request.job, variables=request.variables, labels=mapping)
     wanted = []

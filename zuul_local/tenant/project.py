@@ -70,6 +70,10 @@ def identify(folder: Path, *, base_ref: str = '', canonical_name: str = '', deta
     if not folder.is_dir():
         raise UserError(f'{folder}: no such folder.', 'Name the folder of a git repository.')
     folder = folder.resolve()
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f'{os.fsencode(folder)!r}: a path that is not UTF-8.', 'Rename the folder.') from error
     toplevel = _toplevel(folder)
     path = _project_folder(folder, toplevel)
     if run(('git', '-C', toplevel, 'rev-parse', '--verify', '-q', 'HEAD^{commit}'), check=False).returncode:

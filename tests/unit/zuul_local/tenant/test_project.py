@@ -89,6 +89,11 @@ class TestRefused(ScratchCase):
     def test_no_folder(self):
         self.assertIn('no such folder', self.refused(self.folder / 'nothing').message)
 
+    def test_path_that_is_not_utf8(self):
+        folder = self.folder / 'bad\udcff'
+        folder.mkdir()
+        self.assertIn(r"bad\xff': a path that is not UTF-8", self.refused(folder).message)
+
     def test_no_repository(self):
         error = self.refused(self.folder)
         self.assertIn('not in a git repository', error.message)
