@@ -42,8 +42,8 @@ def freeze_job(tenant: LocalTenant, request: Request) -> tuple[Frozen, list[tupl
         raise UserError(f'--label {request.label!r} is not a label of ours: {", ".join(labels)}.')
     unknown = sorted(set(tenant.settings.labels.values()) - set(labels))
     if unknown and not request.label:
-        raise UserError(f'{tenant.project.path / FILE}: labels: {", ".join(map(repr, unknown))} stands on the right, where '
-                        f'a label of ours belongs: {", ".join(labels)}.')
+        raise UserError(f'{tenant.project.path / FILE}: labels: {", ".join(map(repr, unknown))} stands on the right, '
+                        f'where a label of ours belongs: {", ".join(labels)}.')
     mapping = {'*': request.label} if request.label else tenant.settings.labels
     frozen = freeze(tenant, request.job, variables=request.variables, labels=mapping)
     wanted = []

@@ -33,7 +33,8 @@ class Problem:
 
     def __str__(self) -> str:
         where = ':'.join(str(part) for part in (self.path or self.project, self.line) if part)
-        return f'{where}: {self.severity}: {self.message}'.removeprefix(': ') + ''.join(f'\n    {text}' for text in self.hint.splitlines())
+        said = ': '.join(part for part in (where, self.severity, self.message) if part)
+        return said + ''.join(f'\n    {text}' for text in self.hint.splitlines())
 
 
 def from_zuul(error: Any, path: str) -> Problem:

@@ -60,4 +60,4 @@ class TestProblem(unittest.TestCase):
         self.assertEqual('/a/b.yaml:3: error: wrong\n    try this\n    or that',
                          str(Problem('h/a', '/a/b.yaml', 3, 'error', 'wrong', 'try this\nor that')))
         self.assertEqual('h/a: warning: odd', str(Problem('h/a', '', 0, 'warning', 'odd')))
-        self.assertEqual('error: nobody\'s', str(Problem('', '', 0, 'error', "nobody's")))
+        self.assertEqual("error: nobody's", str(Problem('', '', 0, 'error', "nobody's")))
