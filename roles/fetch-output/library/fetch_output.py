@@ -52,6 +52,7 @@ problems: {description: What did not arrive and why., type: list, elements: str,
 
 import inspect
 import json
+import os
 import signal
 from typing import IO, Any, Dict, Iterator, List
 
@@ -61,6 +62,8 @@ from ansible.module_utils.fetch_output_ssh import SPEC, NodeError, Session, ssh_
 from ansible.module_utils.fetch_output_store import Store, Unsafe
 
 PARTS = ('logs', 'artifacts', 'docs')
+# What Zuul writes while the job runs, where the logs of a job with one node go.
+ZUULS = ('job-output.txt', 'job-output.json')
 _CHUNK = 1 << 20
 _HEADER = 1 << 16
 
@@ -159,7 +162,9 @@ def fetch(params: Dict[str, Any]) -> Dict[str, Any]:
         session.write(agent.dump({'root': params['source'], 'parts': PARTS}))
         session.greet()
         # Folders that are made only now: no empty ones when the node cannot be reached.
-        stores.update(logs=Store(params['logs']), artifacts=Store(params['artifacts'], params['node']),
+        written = [name for name in ZUULS if os.path.exists(os.path.join(params['logs'], name))]
+        stores.update(logs=Store(params['logs'], reserved=written),
+                      artifacts=Store(params['artifacts'], params['node']),
                       docs=Store(params['docs'], params['node']))
         try:
             receive(session.reader, stores, result, params['max_bytes'])

@@ -37,12 +37,14 @@ class Store:
     """A folder on the executor that takes what nodes send.
 
     :param root: the folder; made when it is not there.
+    :param reserved: paths of files that are somebody else's and stay.
     :param shared_by: the name of the node, where several nodes fill the same folder. A file that another node has
         laid down with a different content stays, and this node's goes to a folder of the node's name.
     """
 
-    def __init__(self, root: str, shared_by: str = '') -> None:
+    def __init__(self, root: str, shared_by: str = '', reserved: Sequence[str] = ()) -> None:
         self._shared_by = shared_by
+        self._reserved = reserved
         os.makedirs(root, exist_ok=True)
         self._root = os.open(root, os.O_DIRECTORY | os.O_RDONLY)
         self._path = root
@@ -100,6 +102,8 @@ class Store:
     def _settle(self, new: Any, path: str, chunks: Iterator[bytes], mode: int, mtime: float) -> str:
         self._fill(new, chunks)
         names = parts(path)
+        if '/'.join(names) in self._reserved:
+            raise Unsafe('this is the name of a file of Zuul')
         os.fchmod(new.fileno(), _PROGRAM if mode & stat.S_IXUSR else _FILE)
         os.utime(new.fileno(), (mtime, mtime))
         if self._place(new.name, names):

@@ -71,6 +71,15 @@ class TestFetch(FetchTest):
             'the node one: it sent more than 9 bytes (fetch_output_max_bytes); what came before is kept'])
         self.assertEqual((result['files'], result['bytes'], list(self.files())), (1, 5, ['logs/a']))
 
+    def test_the_output_of_the_job_itself_stays(self) -> None:
+        (self.base / 'work/logs').mkdir(parents=True)
+        (self.base / 'work/logs/job-output.json').write_text('of Zuul')
+        self.fill(**{'logs__job-output.json': 'forged', 'logs__job-output.txt': 'x', 'logs__a__job-output.json': 'y'})
+        self.assertEqual(self.fetch()['problems'], [
+            'logs/job-output.json: this is the name of a file of Zuul, left out'])
+        self.assertEqual(self.files(), {
+            'logs/job-output.json': b'of Zuul', 'logs/job-output.txt': b'x', 'logs/a/job-output.json': b'y'})
+
     def test_nothing_there(self) -> None:
         self.assertEqual(self.fetch()['problems'], [])
         self.node.mkdir()
