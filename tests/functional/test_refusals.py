@@ -51,6 +51,16 @@ class TestRefusals(RunnerTest):
                          r"zuul-local\.yaml: labels: 'nonsense' [\s\S]*of ours[\s\S]*debian-bookworm")
         self.assertIn("--label 'nonsense'", self.refused('run', 'demo', '--label', 'nonsense', folder=folder))
 
+    def test_node_name_that_is_no_file_name(self) -> None:
+        job = JOB.replace('    run:', '    nodeset: {nodes: [{name: a/../b, label: debian-bookworm}]}\n    run:')
+        self.assertIn("the node name 'a/../b' has a slash", self.refused('run', 'demo', folder=self.configured(job)))
+
+    def test_variables_file_that_leads_out_of_the_repository(self) -> None:
+        (self.top / 'mine.yaml').write_text('token: secret\n')
+        folder = self.configured(JOB.replace('    run:', '    include-vars: [link.yaml]\n    run:'))
+        (folder / 'link.yaml').symlink_to(self.top / 'mine.yaml')
+        self.assertIn("'link.yaml' leads out of its repository", self.refused('run', 'demo', folder=folder))
+
     def test_python_that_the_label_lacks(self) -> None:
         output = self.refused('run', 'tox-py313', folder=self.make_project())
         self.assertRegex(output, r'Python 3\.13[\s\S]*debian-bookworm does not have[\s\S]*--label debian-trixie')

@@ -48,6 +48,10 @@ def freeze_job(tenant: LocalTenant, request: Request) -> tuple[Frozen, list[tupl
     frozen = freeze(tenant, request.job, variables=request.variables, labels=mapping)
     wanted = []
     for node in frozen.job.nodeset.getNodes():
+        odd = [name for name in node.name if '/' in name]
+        if odd:
+            raise UserError(f'job {request.job}: the node name {odd[0]!r} has a slash; Ansible names files by it.',
+                            'Give the node another name in the nodeset.')
         name = node.label
         if name not in labels:
             raise UserError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from zuul_local.lint import labels, missing, pipelines, playbooks, repositories, used_roles
+from zuul_local.lint import include_vars, labels, missing, pipelines, playbooks, repositories, used_roles
 from zuul_local.tenant.freeze import Frozen
 from zuul_local.tenant.load import LocalTenant
 from zuul_local.tenant.problem import Problem
@@ -19,14 +19,14 @@ def all_problems(tenant: LocalTenant) -> list[Problem]:
 
 
 def preflight(tenant: LocalTenant, frozen: Frozen) -> list[Problem]:
-    """Return what would make this one job fail before its own work starts: a playbook or role that is not there."""
-    found: list[Problem] = []
+    """Return what would make this one job fail before its own work starts: a file or role that is not there."""
+    found = list(include_vars.of_job(tenant, frozen))
     for phase in playbooks.PHASES:
         for playbook in getattr(frozen.job, phase) or ():
             project = _canonical(tenant, playbook)
             if project not in tenant.projects:
                 continue
-            if not (tenant.projects[project].path / playbook['path']).is_file():
+            if not playbooks.stands(tenant.projects[project].path, playbook['path']):
                 found += [problem for key, problem in playbooks.absent(tenant) if key == (project, playbook['path'])]
                 continue
             roles = [(role['project_canonical_name'], role['target_name']) for role in playbook['roles']]

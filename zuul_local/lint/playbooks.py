@@ -28,11 +28,17 @@ def absent(tenant: LocalTenant) -> Iterator[tuple[tuple[str, str], Problem]]:
                     continue
                 project = playbook.source_context.project_canonical_name
                 root = tenant.projects[project].path
-                if not (root / playbook.path).is_file():
+                if not stands(root, playbook.path):
                     yield (project, playbook.path), problem_at(
                         tenant, job, ERROR, f'job {job.name}: the {phase.replace("_", "-")} playbook {playbook.path!r} '
                         'does not exist; paths start at the repository.',
                         hint(root, playbook.path), line_in(job, playbook.path))
+
+
+def stands(root: Path, path: str) -> bool:
+    """Return whether there is a file *path* in the repository in *root*, and not outside of it."""
+    file = (root / path).resolve()
+    return file.is_file() and file.is_relative_to(root.resolve())
 
 
 def hint(root: Path, path: str) -> str:

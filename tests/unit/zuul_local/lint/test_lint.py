@@ -140,8 +140,8 @@ class TestAllProblems(LintCase):
 
 
 class TestPreflight(LintCase):
-    def preflight(self, changes):
-        tenant = self.loaded('preflight', changes)
+    def preflight(self, changes, name='preflight'):
+        tenant = self.loaded(name, changes)
         return [problem.message for problem in self.ours(tenant, lint.preflight(tenant, freeze(tenant, 'mine')))]
 
     def test_nothing_wrong(self):
@@ -152,6 +152,22 @@ class TestPreflight(LintCase):
         self.assertEqual(2, len(messages), messages)
         self.assertIn("role 'gone' is in no role repository that this playbook may use", messages[0])
         self.assertIn("the pre-run playbook 'playbooks/pre.yaml' does not exist", messages[1])
+
+    def test_playbook_outside_of_its_repository(self):
+        for name, path in (('absolute', '/etc/passwd'), ('relative', '../../../../../../etc/passwd')):
+            with self.subTest(name):
+                [message] = self.preflight({'zuul.d/x.yaml': f'- job: {{name: mine, run: {path}}}\n'}, name)
+                self.assertIn(f"the run playbook '{path}' does not exist", message)
+
+    def test_variables_files(self):
+        outside, no_mapping = ['leads out of its repository.'], ['is no YAML mapping.']
+        for name, path, text, expected in (
+                ('absolute', '/etc/passwd', '', outside), ('relative', '../../x.yaml', '', outside),
+                ('list', 'vars.yaml', '[a]\n', no_mapping), ('broken', 'vars.yaml', 'a: [', no_mapping),
+                ('fine', 'vars.yaml', 'a: 1\n', [])):
+            with self.subTest(name):
+                changes = {'zuul.d/x.yaml': f'- job: {{name: mine, include-vars: [{path}]}}\n', 'vars.yaml': text}
+                self.assertEqual(expected, [message.partition("' ")[2] for message in self.preflight(changes, name)])
 
     def test_only_this_job(self):
         self.assertEqual([], self.preflight({'zuul.d/x.yaml': '- job: {name: other, run: gone.yaml}\n'}))
