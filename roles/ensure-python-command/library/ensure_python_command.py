@@ -20,6 +20,7 @@ options:
   require_hashes: {description: Refuse what the lock does not know., type: bool, default: false}
   wheel_cache: {description: Folder of wheels on the node., type: path, default: /opt/cache/wheels}
   lock: {description: Text of a requirements file with hashes., type: str, default: ''}
+  pip_lock: {description: Text of such a file that names pip., type: str, default: ''}
   report_dir: {description: Folder for the report; none is written when empty., type: path}
   timeout: {description: Seconds that filling the environment may take., type: int, default: 600}
   reported_as:
@@ -470,7 +471,7 @@ def provide(params: dict[str, Any], run: Run, check_mode: bool = False) -> dict[
                 report['source'] = 'undecided'
             else:
                 with alone(request.venv_path, 120):
-                    source, version = install(request, wanted, applicable(params['lock'], environment), passed, run)
+                    source, version = install(request, wanted, applicable(params['pip_lock'], environment), passed, run)
                 report.update(source=source, version=version)
     except Refused as error:
         report.update(changed=False, source='none', seconds=round(time.monotonic() - started, 3), why=str(error))
@@ -510,6 +511,7 @@ def main() -> None:
             'require_hashes': {'type': 'bool', 'default': False},
             'wheel_cache': {'type': 'path', 'default': '/opt/cache/wheels'},
             'lock': {'type': 'str', 'default': ''},
+            'pip_lock': {'type': 'str', 'default': ''},
             'report_dir': {'type': 'path'},
             'timeout': {'type': 'int', 'default': 600},
             'reported_as': {'type': 'dict', 'default': {}},
@@ -517,7 +519,8 @@ def main() -> None:
         supports_check_mode=True)
     params = dict(module.params)
     # the result repeats the parameters: a log needs to know which lock it was, not its text
-    module.params['lock'] = hash_of(params['lock'].encode()).hexdigest()
+    for name in ('lock', 'pip_lock'):
+        module.params[name] = hash_of(params[name].encode()).hexdigest()
     try:
         module.exit_json(**provide(params, bounded(module.run_command), module.check_mode))
     except Refused as error:

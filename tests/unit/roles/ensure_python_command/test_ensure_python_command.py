@@ -80,7 +80,7 @@ class TestProvide(unittest.TestCase):
     def provide(self, check_mode: bool = False, **changes: Any) -> dict[str, Any]:
         params = {'name': 'tool', 'package': '', 'version': '', 'existing': '', 'venv_path': str(self.venv),
                   'sources': ['image', 'cache', 'index'], 'require_hashes': False, 'wheel_cache': str(self.node.cache),
-                  'lock': LOCK, 'report_dir': str(self.root / 'reports'), 'timeout': 60, 'reported_as': {}}
+                  'lock': LOCK, 'pip_lock': '', 'report_dir': str(self.root / 'reports'), 'timeout': 60, 'reported_as': {}}
         return engine.provide({**params, **changes}, self.node.run, check_mode)
 
     def refused(self, **changes: Any) -> str:

@@ -53,7 +53,7 @@ class Reference(unittest.TestCase):
         self.assertNotEqual(self.before, image.reference(dataclasses.replace(LABEL, suite='forky'), self.files))
 
     def test_the_context_has_recipe_and_lock(self) -> None:
-        self.assertLessEqual({'Containerfile', 'recipe/setup-node', 'recipe/bindep.txt', 'toolchain/toolchain.txt'},
+        self.assertLessEqual({'Containerfile', 'recipe/setup-node', 'recipe/bindep.txt', 'toolchain/tox.txt'},
                              set(self.files))
 
 
