@@ -11,9 +11,15 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from tests.unit.roles import library
+from tests.unit.roles import library, module_utils
 
 engine = library('ensure-python-command', 'ensure_python_command')
+environments = module_utils('ensure_python_command_environment')
+image = module_utils('ensure_python_command_image')
+requests = module_utils('ensure_python_command_request')
+index = module_utils('ensure_python_command_index')
+PIP = environments.Installer('pip', '/wheels/pip-26.3-py3-none-any.whl', '26.3')
+UV = environments.Installer('uv', '/usr/uv-env/bin/uv', '0.13.9')
 WHEEL = b'a wheel'
 LOCK = 'tool==2.0 \\\n    --hash=sha256:' + hashlib.sha256(WHEEL).hexdigest() + '\n    # via -r tool.in\n'
 
@@ -25,6 +31,7 @@ class Node:
         self.root = root
         self.versions: dict[str, str] = {}    # folder of an interpreter -> version of the tool
         self.installs = '2.0'                 # what pip puts there; empty: pip fails
+        self.broken_installer = ''
         self.calls: list[list[str]] = []
         self.cache = root / 'cache'
         self.cache.mkdir()
@@ -41,7 +48,7 @@ class Node:
         self.versions[str(home / 'bin')] = version
         return str(path)
 
-    def run(self, argv: list[str], timeout: int) -> tuple[int, str, str]:
+    def run(self, argv: list[str], timeout: int, environment: dict[str, str] | None = None) -> tuple[int, str, str]:
         self.calls.append(argv)
         if argv[1:3] == ['-m', 'venv']:
             folder = Path(argv[-1])
@@ -51,7 +58,10 @@ class Node:
         if 'install' in argv:
             if not self.installs:
                 return 1, '', 'ERROR: no luck today'
-            tool = Path(argv[0]).with_name('tool')
+            python = argv[0] if argv[0].endswith('python') else argv[argv.index('--python') + 1]
+            if argv[0] == self.broken_installer:
+                return 2, '', 'error: unexpected argument'
+            tool = Path(python).with_name('tool')
             tool.write_text('#!/bin/sh\n', encoding='utf-8')
             tool.chmod(0o755)
             self.versions[str(tool.parent)] = self.installs
@@ -71,15 +81,22 @@ class TestProvide(unittest.TestCase):
         self.root = Path(folder.name).resolve()
         self.node = Node(self.root)
         self.venv = self.root / 'home' / '.local' / 'tool'
-        for target, value in ((engine.shutil, {'which': lambda name: None}),
-                              (engine, {'find_pip': lambda request, pins: '/wheels/pip-26.3-py3-none-any.whl'})):
-            patch = mock.patch.multiple(target, **value)
-            patch.start()
-            self.addCleanup(patch.stop)
+        for name, value in (('find_pip', lambda request, pins: PIP), ('find_uv', lambda run: None)):
+            self.patch(environments, name, value)
+        self.patch(image.shutil, 'which', lambda name: None)
+        self.patch(index, 'unreachable', lambda site, run: '')
+
+        self.patch(index, 'of_node', lambda: index.site({}, []))
+
+    def patch(self, target: Any, name: str, value: Any) -> None:
+        patch = mock.patch.object(target, name, value)
+        patch.start()
+        self.addCleanup(patch.stop)
 
     def provide(self, check_mode: bool = False, **changes: Any) -> dict[str, Any]:
         params = {'name': 'tool', 'package': '', 'version': '', 'existing': '', 'venv_path': str(self.venv),
-                  'sources': ['image', 'cache', 'index'], 'require_hashes': False, 'wheel_cache': str(self.node.cache),
+                  'sources': ['image', 'cache', 'index'], 'installer': 'auto', 'require_hashes': False,
+                  'allow_builds': False, 'link': '', 'wheel_cache': str(self.node.cache),
                   'lock': LOCK, 'pip_lock': '', 'report_dir': str(self.root / 'reports'), 'timeout': 60, 'reported_as': {}}
         return engine.provide({**params, **changes}, self.node.run, check_mode)
 
@@ -135,6 +152,54 @@ class TestProvide(unittest.TestCase):
         self.assertNotIn('--require-hashes', self.node.pip_calls[0])
         self.assertIn('hashes is set', self.refused(version='<1.8', require_hashes=True))
 
+    def test_uv_is_taken_where_there_is_one_and_pip_where_it_fails(self) -> None:
+        self.patch(environments, 'find_uv', lambda run: UV)
+        for broken, wished, expected in (('', 'auto', 'uv 0.13.9'), ('', 'pip', 'pip 26.3'), (UV.path, 'auto', 'pip 26.3')):
+            with self.subTest(broken=broken, wished=wished):
+                self.node.broken_installer = broken
+                venv = str(self.root / f'{wished}{bool(broken)}')
+                result = self.provide(venv_path=venv, installer=wished)
+                self.assertEqual(result['report']['installer'], expected)
+                told = [place['why'] for place in result['report']['passed_over'] if place['where'] == UV.path]
+                self.assertEqual(told, ['uv 0.13.9: error: unexpected argument'] if broken else [])
+
+    def test_uv_that_is_insisted_on_has_to_be_there(self) -> None:
+        self.assertIn("installer is 'uv', and the node has no uv", self.refused(installer='uv'))
+
+    def test_without_a_way_out_nothing_waits_for_pip(self) -> None:
+        self.patch(index, 'unreachable', lambda site, run: 'pypi.org:443 cannot be reached: no route')
+        message = self.refused(wheel_cache='/nonexistent')
+        self.assertEqual(message, '''\
+ensure-python-command: cannot provide tool: no place has a tool
+Tried:
+  - cache /nonexistent: /nonexistent: No such file or directory
+  - index https://pypi.org/simple: pypi.org:443 cannot be reached: no route''')
+        self.assertEqual(self.node.pip_calls, [])
+
+    def test_a_failing_cache_is_no_reason_for_the_index(self) -> None:
+        self.node.installs = ''
+        message = self.refused()
+        self.assertIn(f'  - cache {self.node.cache}: ERROR: no luck today', message)
+        self.assertNotIn('- index', message)
+
+    def test_the_link_for_everyone(self) -> None:
+        link = self.root / 'tool'
+        public = str(self.venv / 'bin' / 'tool')
+        self.assertTrue(self.provide(link=str(link))['link'])
+        link.symlink_to('/elsewhere')
+        self.assertTrue(self.provide(link=str(link))['link'])
+        link.unlink()
+        link.symlink_to(public)
+        self.assertFalse(self.provide(link=str(link))['link'])
+        link.unlink()
+        link.touch()
+        other = str(self.root / 'other')
+        self.assertIn(f"'{link}' is there and no link", self.refused(link=str(link), venv_path=other))
+        self.assertFalse(os.path.lexists(other), 'something was made before the refusal')
+
+    def test_a_lock_without_hashes_is_refused(self) -> None:
+        self.assertIn('no hashes for tool', self.refused(lock='tool==2.0'))
+
     def test_an_incomplete_cache_is_passed_over(self) -> None:
         (self.node.cache / 'tool-2.0-py3-none-any.whl').unlink()
         result = self.provide()
@@ -157,16 +222,16 @@ class TestProvide(unittest.TestCase):
         self.node.installs = ''
         message = self.refused(version='==99')
         self.assertIn('no place has a tool==99', message)
-        self.assertIn('index the configured package index: ERROR: no luck today', message)
+        self.assertIn('index https://pypi.org/simple: ERROR: no luck today', message)
         self.assertEqual(sorted(os.listdir(self.venv.parent)), before)
 
     def test_what_a_killed_run_left_is_made_anew(self) -> None:
         self.provide()
         folder = self.venv.resolve()
-        (folder / engine.MARK).unlink()
+        (folder / environments.MARK).unlink()
         result = self.provide()
         self.assertTrue(result['changed'])
-        self.assertTrue((folder / engine.MARK).exists())
+        self.assertTrue((folder / environments.MARK).exists())
 
     def test_only_the_tool_before_is_kept_beside_the_new_one(self) -> None:
         for version in ('1.7', '1.8', '1.9'):
@@ -184,7 +249,7 @@ class TestProvide(unittest.TestCase):
         result = self.provide()
         self.assertTrue(result['changed'])
         self.assertEqual(self.node.pip_calls, [])
-        self.assertEqual(json.loads((self.venv / engine.MARK).read_text(encoding='utf-8'))['version'], '2.0')
+        self.assertEqual(json.loads((self.venv / environments.MARK).read_text(encoding='utf-8'))['version'], '2.0')
 
     def test_a_copy_of_ours_is_judged_by_its_digest_unless_it_is_asked_for(self) -> None:
         self.node.installs = '1.9'
@@ -235,7 +300,7 @@ class TestProvide(unittest.TestCase):
 
 class TestProblems(unittest.TestCase):
     GOOD = {'name': 'tool', 'package': 'tool', 'version': '', 'venv_path': '/home/zuul/.local/tool',
-            'sources': ['index']}
+            'sources': ['index'], 'installer': 'auto'}
 
     def test_each_names_the_value(self) -> None:
         for changes, expected in (
@@ -247,28 +312,34 @@ class TestProblems(unittest.TestCase):
                 ({'venv_path': 'relative'}, "ensure_python_command_venv_path is 'relative'"),
                 ({'venv_path': '//'}, "ensure_python_command_venv_path is '//'"),
                 ({'sources': ['image', 'web']}, "ensure_python_command_sources is ['image', 'web']"),
-                ({'sources': []}, 'ensure_python_command_sources is []')):
+                ({'sources': []}, 'ensure_python_command_sources is []'),
+                ({'version': '4.30'}, "is '4.30': not a PEP 440 specifier. Write '==4.30', or leave it empty."),
+                ({'version': 'latest'}, "is 'latest': not a PEP 440 specifier. Write e.g. '<5'"),
+                ({'installer': 'conda'}, "ensure_python_command_installer is 'conda': allowed are auto, uv, pip.")):
             with self.subTest(changes=changes):
-                found = engine.problems({**self.GOOD, **changes})
+                found = requests.problems({**self.GOOD, **changes})
                 self.assertEqual(len(found), 1, found)
                 self.assertIn(expected, found[0])
 
     def test_all_in_one_message_in_the_words_of_the_caller(self) -> None:
-        found = engine.problems({**self.GOOD, 'version': '4.x', 'venv_path': 'x',
+        found = requests.problems({**self.GOOD, 'version': '4.x', 'venv_path': 'x',
                                  'reported_as': {'version': 'ensure_tox_version', 'venv_path': 'tox_venv_path'}})
-        message = engine.refusal('ensure-tox', found)
+        message = requests.refusal('ensure-tox', found)
         self.assertTrue(message.startswith('ensure-tox: cannot continue, 2 problems:\n  - ensure_tox_version is'))
         self.assertIn('\n  - tox_venv_path is', message)
 
     def test_good(self) -> None:
-        self.assertEqual(engine.problems(self.GOOD), [])
+        self.assertEqual(requests.problems(self.GOOD), [])
+
+
+REQUEST = requests.Request('tool', 'tool', '', '', '/x', ('index',), 'auto', False, False, '/c', 60)
 
 
 class TestParts(unittest.TestCase):
     def test_the_digest_says_what_goes_in(self) -> None:
         def digest(lock: str = LOCK, python: str = '/usr/bin/python3 3.11', **changes: Any) -> str:
-            request = engine.Request('tool', 'tool', '', '', '/x', ('index',), False, '/c', 60)._replace(**changes)
-            return engine.plan(request, lock, engine.pep440.marker_environment(), python).digest
+            request = REQUEST._replace(**changes)
+            return requests.plan(request, lock, requests.pep440.marker_environment(), python).digest
         base = digest()
         self.assertEqual(base, digest(version='>=1'))    # the same pins go in
         self.assertEqual(base, digest(lock=LOCK + 'unrelated==1 \\\n    --hash=sha256:0\n    # via -r unrelated.in\n'))
@@ -284,11 +355,11 @@ class TestParts(unittest.TestCase):
                                     (b'#!/bin/sh\n', None), (b'\x7fELF', None), (b'', None)):
                 with self.subTest(first=first):
                     (root / 'tool').write_bytes(first)
-                    self.assertEqual(engine.interpreter_of(str(root / 'tool')), expected)
+                    self.assertEqual(image.interpreter_of(str(root / 'tool')), expected)
             (root / 'bin').mkdir()
             (root / 'pyvenv.cfg').touch()
             (root / 'bin' / 'tool').write_bytes(b'#!/bin/sh\n')
-            self.assertEqual(engine.interpreter_of(str(root / 'bin' / 'tool')), str(root / 'bin' / 'python'))
+            self.assertEqual(image.interpreter_of(str(root / 'bin' / 'tool')), str(root / 'bin' / 'python'))
 
     def test_a_real_interpreter_is_asked(self) -> None:
         def run(argv: list[str], timeout: int) -> tuple[int, str, str]:
@@ -299,49 +370,74 @@ class TestParts(unittest.TestCase):
             tool = Path(folder, 'tool')
             tool.write_text(f'#!{sys.executable}\n', encoding='utf-8')
             with self.assertRaisesRegex(engine.Refused, 'not an executable'):
-                engine.installed_version(str(tool), 'x', run)
+                image.installed_version(str(tool), 'x', run)
             tool.chmod(0o755)
             with self.assertRaisesRegex(engine.Refused, 'does not run: .*PackageNotFoundError'):
-                engine.installed_version(str(tool), 'no-such-project-anywhere', run)
+                image.installed_version(str(tool), 'no-such-project-anywhere', run)
             tool.write_text('#!/bin/sh\necho "tool 1.2.3 (built today)"\n', encoding='utf-8')
-            self.assertEqual(engine.installed_version(str(tool), 'x', run), '1.2.3')
+            self.assertEqual(image.installed_version(str(tool), 'x', run), '1.2.3')
 
-    def test_pip_of_the_distribution_is_for_its_own_python(self) -> None:
-        request = engine.Request('tool', 'tool', '', '', '/x', ('index',), False, '/c', 60)
-        there = {'/usr/share/python-wheels/pip-*.whl': ['/usr/share/python-wheels/pip-23.0-py3-none-any.whl']}
-        for prefix, expected in (('/usr', '/usr/share/python-wheels/pip-23.0-py3-none-any.whl'), ('/opt/python', None)):
-            with self.subTest(prefix=prefix), mock.patch.object(engine.sys, 'base_prefix', prefix), \
-                    mock.patch.object(engine.glob, 'glob', lambda pattern: there.get(pattern, [])):
-                self.assertEqual(engine.find_pip(request, []), expected)
+    def test_pip_of_the_distribution_is_for_its_own_python_and_not_too_old(self) -> None:
+        for prefix, version, expected in (('/usr', '23.0', '23.0'), ('/opt/python', '23.0', ''), ('/usr', '20.3.4', '')):
+            there = {'/usr/share/python-wheels/pip-*.whl': [f'/usr/share/python-wheels/pip-{version}-py3-none-any.whl']}
+            with self.subTest(prefix=prefix, version=version), \
+                    mock.patch.object(environments.sys, 'base_prefix', prefix), \
+                    mock.patch.object(environments.glob, 'glob', lambda pattern, there=there: there.get(pattern, [])):
+                found = environments.find_pip(REQUEST, [])
+                self.assertEqual(found.version if found else '', expected)
 
-    def test_pip_is_told_where_to_look(self) -> None:
-        plan = engine.Plan(('tool==2.0',), (), '2.0', True, 'd')
-        cached = engine.pip_argv('/v/bin/python', '/w/pip.whl', '/v/requirements.txt', plan, '/opt/cache/wheels')
-        self.assertEqual(cached[:3], ['/v/bin/python', '/w/pip.whl/pip', 'install'])
-        self.assertEqual(cached[-3:], ['--no-index', '--find-links', '/opt/cache/wheels'])
-        open_one = engine.pip_argv('/v/bin/python', '/w/pip.whl', '/v/requirements.txt', plan._replace(locked=False),
-                                   '')
-        for word in ('--no-index', '--require-hashes', '--no-deps'):
-            self.assertNotIn(word, open_one)
+    def test_installers_are_told_where_to_look(self) -> None:
+        plan = requests.Plan(('tool==2.0',), (), '2.0', True, 'd')
+        for argv_of, first in ((environments.pip_argv, ['/v/bin/python', '/w/pip.whl/pip', 'install']),
+                               (environments.uv_argv, ['/usr/bin/uv', 'pip', 'install', '--python', '/v/bin/python'])):
+            paths = ('/v/bin/python', '/w/pip.whl') if argv_of is environments.pip_argv else ('/usr/bin/uv', '/v/bin/python')
+            with self.subTest(first=first):
+                cached = argv_of(*paths, '/v/r.txt', plan, REQUEST, True)
+                self.assertEqual(cached[:len(first)], first)
+                self.assertEqual(cached[-3:], ['--no-index', '--find-links', '/c'])
+                self.assertLess({'--require-hashes', '--no-deps', '--only-binary'}, set(cached))
+                free = argv_of(*paths, '/v/r.txt', plan._replace(locked=False), REQUEST._replace(allow_builds=True), False)
+                for word in ('--no-index', '--require-hashes', '--no-deps', '--only-binary', '--find-links'):
+                    self.assertNotIn(word, free)
+
+    def test_uv_is_told_what_pip_is_configured_for(self) -> None:
+        site = index.Site('https://me:pw@one.example/simple', ('https://two.example/simple',), ('/wheels',), True, '/ca.pem',
+                          None, ('two.example',), 'http://proxy:3128')
+        self.assertEqual(environments.uv_environment(site), {
+            'UV_INDEX_STRATEGY': 'unsafe-best-match', 'UV_SYSTEM_CERTS': '1',
+            'UV_DEFAULT_INDEX': 'https://me:pw@one.example/simple', 'UV_EXTRA_INDEX_URL': 'https://two.example/simple',
+            'UV_FIND_LINKS': '/wheels', 'UV_NO_INDEX': '1', 'UV_INSECURE_HOST': 'two.example', 'SSL_CERT_FILE': '/ca.pem',
+            'HTTP_PROXY': 'http://proxy:3128', 'HTTPS_PROXY': 'http://proxy:3128'})
+
+    def test_only_a_uv_that_runs_and_is_new_enough(self) -> None:
+        for code, said, expected in ((0, 'uv 0.13.9 (x86_64)\n', '0.13.9'), (0, 'uv 0.4.30\n', ''), (1, '', ''), (0, 'uv\n', '')):
+            with self.subTest(said=said), mock.patch.object(environments.os, 'access', lambda path, mode: True):
+                found = environments.find_uv(lambda argv, timeout, code=code, said=said: (code, said, ''))
+                self.assertEqual(found.version if found else '', expected)
+
+    def test_credentials_are_not_repeated(self) -> None:
+        self.assertEqual(environments.words_of('error: https://me:pw@one.example/simple said no'),
+                         'error: https://****@one.example/simple said no')
 
     def test_long_lists_of_versions_are_cut(self) -> None:
         listed = ', '.join(f'1.{n}' for n in range(99))
-        self.assertEqual(engine.words_of(f'ERROR: none for x==9 (from versions: {listed})\nERROR: no'),
+        self.assertEqual(environments.words_of(f'ERROR: none for x==9 (from versions: {listed})\nERROR: no'),
                          'ERROR: none for x==9 (newest: 1.98)\nERROR: no')
 
     def test_repeated_tries_are_told_once(self) -> None:
         said = ''.join(
             f"WARNING: Retrying (Retry(total={left}, connect=None)) after connection broken by 'NewConnectionError("
             f"'<pip._vendor.HTTPSConnection object at 0x7f0{left}>: no way out')': /simple/x/\n" for left in (1, 0))
-        self.assertEqual(engine.words_of(said + 'ERROR: no'), "NewConnectionError('no way out')\nERROR: no")
+        self.assertEqual(environments.words_of(said + 'ERROR: no'), "NewConnectionError('no way out')\nERROR: no")
 
     def test_commands_are_bounded_and_alone(self) -> None:
         seen = []
 
-        def run(argv: list[str], handle_exceptions: bool) -> tuple[int, str, str]:
+        def run(argv: list[str], environ_update: dict[str, str], handle_exceptions: bool) -> tuple[int, str, str]:
             seen.append(argv)
+            self.assertEqual(environ_update, {'LC_ALL': 'C.UTF-8', 'PIP_USER': '0', 'UV_DEFAULT_INDEX': 'x'})
             return 124, '', 'x'
-        code, _, err = engine.bounded(run)(['pip', 'install'], timeout=7)
+        code, _, err = engine.bounded(run)(['pip', 'install'], timeout=7, environment={'UV_DEFAULT_INDEX': 'x'})
         self.assertEqual((code, err), (124, 'x\nstopped after 7 s'))
         self.assertEqual(seen[0][:3], ['timeout', '--kill-after=5', '7'])
         self.assertIn('--unset=PIP_TARGET', seen[0])

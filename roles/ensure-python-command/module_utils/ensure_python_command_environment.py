@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Virtual environments that are built aside, filled by uv or pip, and switched to in one step."""
+from __future__ import annotations
+
+import fcntl
+import glob
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from contextlib import contextmanager
+from typing import Any, Iterator, NamedTuple
+
+from ansible.module_utils import ensure_python_command_lock as locks
+from ansible.module_utils import ensure_python_command_pep440 as pep440
+from ansible.module_utils.ensure_python_command_image import Passed, Run, installed_version
+from ansible.module_utils.ensure_python_command_index import Site
+from ansible.module_utils.ensure_python_command_request import Plan, Refused, Request
+
+MARK = 'provision.json'
+UV_PLACES = ('/usr/uv-env/bin/uv', '~/.local/uv/bin/uv')
+OLDEST_UV = '0.5'    # the first with every option used here
+OLDEST_PIP = '21.3'  # older ones choose versions that this Python cannot run, where an index does not tell
+
+
+class Installer(NamedTuple):
+    """What fills an environment: *kind* is uv or pip, *path* the program or the wheel of pip."""
+
+    kind: str
+    path: str
+    version: str
+
+    def __str__(self) -> str:
+        return f'{self.kind} {self.version}'
+
+
+def home_of(venv_path: str, digest: str) -> str:
+    """The folder where the environment behind *venv_path* really lies."""
+    parent, name = os.path.split(os.path.normpath(venv_path))
+    return os.path.join(parent, f'.{name}-{digest}')
+
+
+def read_mark(folder: str) -> dict[str, Any] | None:
+    """What was recorded when *folder* was completed; None where it never was."""
+    try:
+        with open(os.path.join(folder, MARK), encoding='utf-8') as stream:
+            mark = json.load(stream)
+        return mark if isinstance(mark, dict) else None
+    except (OSError, ValueError):
+        return None
+
+
+def write_json(path: str, data: dict[str, Any]) -> None:
+    """Write *data* so that a reader sees all of it or nothing."""
+    temporary = f'{path}.{os.getpid()}'
+    with open(temporary, 'w', encoding='utf-8') as stream:
+        json.dump(data, stream, indent=1, sort_keys=True)
+        stream.write('\n')
+    os.replace(temporary, path)
+
+
+def blocker(venv_path: str) -> str:
+    """Why nothing can be made at *venv_path*, or an empty text."""
+    if os.path.lexists(venv_path) and not os.path.islink(venv_path):
+        return ('there already, not made by this role, and what it holds does not satisfy the request. '
+                'Remove it or choose another folder.')
+    parent = os.path.dirname(venv_path)
+    while not os.path.exists(parent):
+        parent = os.path.dirname(parent)
+    if not os.path.isdir(parent) or not os.access(parent, os.W_OK | os.X_OK):
+        return (f"{parent} is not a folder that user '{os.environ.get('USER') or os.getuid()}' can write to. "
+                f"Choose a folder below {os.path.expanduser('~')}, or become root.")
+    return ''
+
+
+@contextmanager
+def alone(venv_path: str, seconds: int) -> Iterator[None]:
+    """Keep other runs for the same path out; give up after *seconds*. A killed holder frees it."""
+    parent, name = os.path.split(venv_path)
+    os.makedirs(parent, exist_ok=True)
+    with open(os.path.join(parent, f'.{name}.lock'), 'w', encoding='utf-8') as stream:
+        limit = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > limit:
+                    raise Refused(f'{venv_path} is being made by another run for more than {seconds} s') from None
+                time.sleep(0.2)
+        yield
+
+
+def find_uv(run: Run) -> Installer | None:
+    """The node's uv, if it is new enough and runs."""
+    for place in (shutil.which('uv'), *UV_PLACES):
+        path = os.path.expanduser(place or '')
+        if path and os.access(path, os.X_OK):
+            code, out, _ = run([path, '--version'], timeout=30)
+            words = out.split()
+            if code == 0 and len(words) > 1 and pep440.satisfies(words[1], f'>={OLDEST_UV}'):
+                return Installer('uv', path, words[1])
+    return None
+
+
+def find_pip(request: Request, pins: list[locks.Pin]) -> Installer | None:
+    """A pip wheel on the node: that of the lock from the cache, else the one that Python came with."""
+    if 'cache' in request.sources and os.path.isdir(request.wheel_cache):
+        names = os.listdir(request.wheel_cache)
+        for pin in (pin for pin in pins if pin.name == 'pip'):
+            for path in (os.path.join(request.wheel_cache, name) for name in locks.wheels_of(pin, names)):
+                if 'sha256:' + locks.sha256(path) in pin.hashes:
+                    return Installer('pip', path, pin.version)
+    folders = []
+    try:
+        import ensurepip  # absent where the distribution splits Python
+        folders.append(os.path.join(os.path.dirname(ensurepip.__file__), '_bundled'))
+    except ImportError:
+        pass
+    if sys.base_prefix == '/usr':   # Debian keeps them apart; another Python may be too new for the pip there
+        folders.append('/usr/share/python-wheels')
+    for folder in folders:
+        for path in sorted(glob.glob(os.path.join(folder, 'pip-*.whl')), reverse=True):
+            version = os.path.basename(path).split('-')[1]
+            if pep440.satisfies(version, f'>={OLDEST_PIP}'):
+                return Installer('pip', path, version)
+    return None
+
+
+def pip_argv(python: str, wheel: str, requirements: str, plan: Plan, request: Request, cached: bool) -> list[str]:
+    """The call of pip out of its own wheel; *cached* forbids the index."""
+    argv = [python, os.path.join(wheel, 'pip'), 'install', '--disable-pip-version-check', '--no-input', '--quiet',
+            '--retries', '2', '--timeout', '15', '--requirement', requirements]
+    if not request.allow_builds:
+        argv += ['--only-binary', ':all:']
+    if plan.locked:
+        argv += ['--require-hashes', '--no-deps']
+    if cached:
+        argv += ['--isolated', '--no-index', '--find-links', request.wheel_cache]
+    return argv
+
+
+def uv_argv(uv: str, python: str, requirements: str, plan: Plan, request: Request, cached: bool) -> list[str]:
+    """The call of uv; *cached* forbids the index. Where the index is, its environment says (:func:`uv_environment`)."""
+    argv = [uv, 'pip', 'install', '--python', python, '--no-config', '--no-cache', '--quiet', '--no-python-downloads',
+            '--requirement', requirements]
+    if not request.allow_builds:
+        argv += ['--only-binary', ':all:']
+    if plan.locked:
+        argv += ['--require-hashes', '--no-deps']
+    if cached:
+        argv += ['--offline', '--no-index', '--find-links', request.wheel_cache]
+    return argv
+
+
+def uv_environment(site: Site) -> dict[str, str]:
+    """What makes uv use the index that pip is configured for; no setting of uv's own counts."""
+    settings = {
+        'UV_DEFAULT_INDEX': site.index, 'UV_EXTRA_INDEX_URL': ' '.join(site.extra), 'UV_FIND_LINKS': ','.join(site.links),
+        'UV_NO_INDEX': '1' if site.no_index else '', 'UV_INSECURE_HOST': ' '.join(site.trusted_hosts),
+        'SSL_CERT_FILE': site.certificates or '', 'SSL_CLIENT_CERT': site.client_certificate or '',
+        'HTTP_PROXY': site.proxy, 'HTTPS_PROXY': site.proxy,
+    }
+    # pip takes the best version of all its indexes, and that is what the site's order of them was written for
+    return {'UV_INDEX_STRATEGY': 'unsafe-best-match', 'UV_SYSTEM_CERTS': '1',
+            **{name: value for name, value in settings.items() if value}}
+
+
+def words_of(err: str, out: str = '') -> str:
+    """What a program said last, without credentials, pip's list of every version there is and its repeated tries."""
+    said = re.sub(r'\(from versions: (?:[^,()]*, ){5,}([^()]*)\)',
+                  lambda found: '(newest: ' + found.group(1) + ')', err.strip() or out.strip())
+    said = re.sub(r'(\w://)[^/\s@]+@', r'\1****@', said)
+    lines = [re.sub(r"WARNING: Retrying .* broken by '(.*)': \S+", r'\1', line) for line in said.splitlines()]
+    lines = [re.sub(r'<\S+ object at 0x[0-9a-f]+>: ', '', line) for line in lines]
+    return '\n'.join(list(dict.fromkeys(lines))[-12:])
+
+
+def build(request: Request, wanted: Plan, folder: str, installer: Installer, site: Site | None, run: Run) -> str:
+    """Make the environment in *folder* and return the version it has; without *site* from the cache.
+
+    Raises Refused and leaves no folder.
+    """
+    shutil.rmtree(folder, ignore_errors=True)   # an earlier run was killed here
+    python, requirements = os.path.join(folder, 'bin', 'python'), os.path.join(folder, 'requirements.txt')
+    try:
+        _ran(run, [sys.executable, '-m', 'venv', '--without-pip', folder], request.timeout)
+        with open(requirements, 'w', encoding='utf-8') as stream:
+            stream.write('\n'.join(wanted.lines) + '\n')
+        argv = {'uv': uv_argv, 'pip': pip_argv}[installer.kind]
+        environment = {'PIP_CONFIG_FILE': os.devnull}
+        if site:
+            environment = uv_environment(site) if installer.kind == 'uv' else {}
+        _ran(run, argv(*((installer.path, python) if installer.kind == 'uv' else (python, installer.path)), requirements,
+                       wanted, request, site is None), request.timeout, environment)
+        command = os.path.join(folder, 'bin', request.name)
+        if not os.path.exists(command):
+            raise Refused(f"project '{request.package}' brings no command '{request.name}'")
+        return installed_version(command, request.package, run)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _ran(run: Run, argv: list[str], timeout: int, environment: dict[str, str] | None = None) -> None:
+    code, out, err = run(argv, timeout=timeout, environment=environment or {})
+    if code != 0:
+        raise Refused(words_of(err, out) or f'exit code {code}')
+
+
+def build_with_any(request: Request, wanted: Plan, folder: str, installers: list[Installer], site: Site | None,
+                   passed: Passed, run: Run) -> tuple[Installer, str]:
+    """Build with the first of the *installers* that can; return it and the version. Raises Refused by the last one."""
+    for installer in installers[:-1]:
+        try:
+            return installer, build(request, wanted, folder, installer, site, run)
+        except Refused as error:
+            passed.append({'source': 'index' if site else 'cache', 'where': installer.path, 'why': f'{installer}: {error}'})
+    return installers[-1], build(request, wanted, folder, installers[-1], site, run)
+
+
+def switch(venv_path: str, folder: str) -> None:
+    """Let *venv_path* lead to *folder*, in one step, and drop older folders except the one that it led to before."""
+    parent, name = os.path.split(venv_path)
+    keep = {os.path.basename(folder)}
+    if os.path.islink(venv_path):
+        keep.add(os.readlink(venv_path))
+    temporary = os.path.join(parent, f'.{name}.{os.getpid()}')
+    os.symlink(os.path.basename(folder), temporary)
+    os.replace(temporary, venv_path)
+    for entry in os.listdir(parent):
+        if re.fullmatch(re.escape(f'.{name}-') + '[0-9a-f]{16}', entry) and entry not in keep:
+            shutil.rmtree(os.path.join(parent, entry), ignore_errors=True)
+        elif re.fullmatch(re.escape(f'.{name}.') + r'\d+', entry) and os.path.islink(os.path.join(parent, entry)):
+            os.unlink(os.path.join(parent, entry))   # of a run that was killed; others are kept out by the lock
