@@ -258,9 +258,12 @@ def save(report: dict[str, Any], folder: str | None, check_mode: bool) -> None:
     """Keep the report for the job's logs; a log that cannot be written is no reason to fail."""
     if not folder or check_mode or 'digest' not in report:
         return
+    path = os.path.join(folder, f"{report['name']}-{report['digest']}.json")
+    if not report['changed'] and report['source'] != 'none' and (environments.read_json(path) or {}).get('changed'):
+        return   # how it came here says more than that it is still here
     try:
         os.makedirs(folder, exist_ok=True)
-        environments.write_json(os.path.join(folder, f"{report['name']}-{report['digest']}.json"), report)
+        environments.write_json(path, report)
     except OSError as error:
         report['not_recorded'] = str(error)
 

@@ -44,10 +44,15 @@ def home_of(venv_path: str, digest: str) -> str:
 
 def read_mark(folder: str) -> dict[str, Any] | None:
     """What was recorded when *folder* was completed; None where it never was."""
+    return read_json(os.path.join(folder, MARK))
+
+
+def read_json(path: str) -> dict[str, Any] | None:
+    """What :func:`write_json` wrote; None where it did not."""
     try:
-        with open(os.path.join(folder, MARK), encoding='utf-8') as stream:
-            mark = json.load(stream)
-        return mark if isinstance(mark, dict) else None
+        with open(path, encoding='utf-8') as stream:
+            data = json.load(stream)
+        return data if isinstance(data, dict) else None
     except (OSError, ValueError):
         return None
 

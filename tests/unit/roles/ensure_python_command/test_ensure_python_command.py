@@ -293,6 +293,13 @@ Tried:
         for key in ('name', 'version', 'path', 'source', 'locked', 'changed', 'seconds', 'passed_over', 'digest'):
             self.assertIn(key, kept)
 
+    def test_a_run_that_changed_nothing_leaves_the_report_of_the_one_that_did(self) -> None:
+        first = self.provide()['report']
+        second = self.provide()['report']
+        self.assertFalse(second['changed'])
+        kept = json.loads((self.root / 'reports' / f"tool-{first['digest']}.json").read_text(encoding='utf-8'))
+        self.assertEqual(kept, first)
+
     def test_a_report_that_cannot_be_kept_is_no_failure(self) -> None:
         result = self.provide(report_dir='/proc/nowhere')
         self.assertIn('not_recorded', result['report'])
