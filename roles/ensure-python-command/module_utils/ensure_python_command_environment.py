@@ -134,29 +134,31 @@ def find_pip(request: Request, pins: list[locks.Pin]) -> Installer | None:
     return None
 
 
-def pip_argv(python: str, wheel: str, requirements: str, plan: Plan, request: Request, cached: bool) -> list[str]:
-    """The call of pip out of its own wheel; *cached* forbids the index."""
+def pip_argv(python: str, wheel: str, requirements: str, plan: Plan, request: Request, site: Site | None) -> list[str]:
+    """The call of pip out of its own wheel; without *site* from the cache."""
     argv = [python, os.path.join(wheel, 'pip'), 'install', '--disable-pip-version-check', '--no-input', '--quiet',
             '--retries', '2', '--timeout', '15', '--requirement', requirements]
     if not request.allow_builds:
         argv += ['--only-binary', ':all:']
     if plan.locked:
         argv += ['--require-hashes', '--no-deps']
-    if cached:
+    if site is None:
         argv += ['--isolated', '--no-index', '--find-links', request.wheel_cache]
     return argv
 
 
-def uv_argv(uv: str, python: str, requirements: str, plan: Plan, request: Request, cached: bool) -> list[str]:
-    """The call of uv; *cached* forbids the index. Where the index is, its environment says (:func:`uv_environment`)."""
+def uv_argv(uv: str, python: str, requirements: str, plan: Plan, request: Request, site: Site | None) -> list[str]:
+    """The call of uv; without *site* from the cache. Where the index is, :func:`uv_environment` says."""
     argv = [uv, 'pip', 'install', '--python', python, '--no-config', '--no-cache', '--quiet', '--no-python-downloads',
             '--requirement', requirements]
     if not request.allow_builds:
         argv += ['--only-binary', ':all:']
     if plan.locked:
         argv += ['--require-hashes', '--no-deps']
-    if cached:
+    if site is None:
         argv += ['--offline', '--no-index', '--find-links', request.wheel_cache]
+    elif site.no_index:
+        argv.append('--no-index')   # there is no variable for it
     return argv
 
 
@@ -164,7 +166,7 @@ def uv_environment(site: Site) -> dict[str, str]:
     """What makes uv use the index that pip is configured for; no setting of uv's own counts."""
     settings = {
         'UV_DEFAULT_INDEX': site.index, 'UV_EXTRA_INDEX_URL': ' '.join(site.extra), 'UV_FIND_LINKS': ','.join(site.links),
-        'UV_NO_INDEX': '1' if site.no_index else '', 'UV_INSECURE_HOST': ' '.join(site.trusted_hosts),
+        'UV_INSECURE_HOST': ' '.join(site.trusted_hosts),
         'SSL_CERT_FILE': site.certificates or '', 'SSL_CLIENT_CERT': site.client_certificate or '',
         'HTTP_PROXY': site.proxy, 'HTTPS_PROXY': site.proxy,
     }
@@ -199,7 +201,7 @@ def build(request: Request, wanted: Plan, folder: str, installer: Installer, sit
         if site:
             environment = uv_environment(site) if installer.kind == 'uv' else {}
         _ran(run, argv(*((installer.path, python) if installer.kind == 'uv' else (python, installer.path)), requirements,
-                       wanted, request, site is None), request.timeout, environment)
+                       wanted, request, site), request.timeout, environment)
         command = os.path.join(folder, 'bin', request.name)
         if not os.path.exists(command):
             raise Refused(f"project '{request.package}' brings no command '{request.name}'")

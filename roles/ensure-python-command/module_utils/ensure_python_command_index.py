@@ -114,6 +114,8 @@ def way_to(where: Site) -> tuple[str, int] | None:
 
 def unreachable(where: Site, run: Callable[..., Tuple[int, str, str]]) -> str:
     """Why the index cannot be had, or an empty text. Looking a name up may take for ever, so another process does."""
+    if where.no_index and not where.links:
+        return 'pip is configured so'
     way = way_to(where)
     if way is None:
         return ''

@@ -339,6 +339,7 @@ class TestProblems(unittest.TestCase):
         self.assertEqual(requests.problems(self.GOOD), [])
 
 
+SITE = index.site({}, [])
 REQUEST = requests.Request('tool', 'tool', '', '', '/x', ('index',), 'auto', False, False, '/c', 60)
 
 
@@ -399,11 +400,11 @@ class TestParts(unittest.TestCase):
                                (environments.uv_argv, ['/usr/bin/uv', 'pip', 'install', '--python', '/v/bin/python'])):
             paths = ('/v/bin/python', '/w/pip.whl') if argv_of is environments.pip_argv else ('/usr/bin/uv', '/v/bin/python')
             with self.subTest(first=first):
-                cached = argv_of(*paths, '/v/r.txt', plan, REQUEST, True)
+                cached = argv_of(*paths, '/v/r.txt', plan, REQUEST, None)
                 self.assertEqual(cached[:len(first)], first)
                 self.assertEqual(cached[-3:], ['--no-index', '--find-links', '/c'])
                 self.assertLess({'--require-hashes', '--no-deps', '--only-binary'}, set(cached))
-                free = argv_of(*paths, '/v/r.txt', plan._replace(locked=False), REQUEST._replace(allow_builds=True), False)
+                free = argv_of(*paths, '/v/r.txt', plan._replace(locked=False), REQUEST._replace(allow_builds=True), SITE)
                 for word in ('--no-index', '--require-hashes', '--no-deps', '--only-binary', '--find-links'):
                     self.assertNotIn(word, free)
 
@@ -413,8 +414,10 @@ class TestParts(unittest.TestCase):
         self.assertEqual(environments.uv_environment(site), {
             'UV_INDEX_STRATEGY': 'unsafe-best-match', 'UV_SYSTEM_CERTS': '1',
             'UV_DEFAULT_INDEX': 'https://me:pw@one.example/simple', 'UV_EXTRA_INDEX_URL': 'https://two.example/simple',
-            'UV_FIND_LINKS': '/wheels', 'UV_NO_INDEX': '1', 'UV_INSECURE_HOST': 'two.example', 'SSL_CERT_FILE': '/ca.pem',
+            'UV_FIND_LINKS': '/wheels', 'UV_INSECURE_HOST': 'two.example', 'SSL_CERT_FILE': '/ca.pem',
             'HTTP_PROXY': 'http://proxy:3128', 'HTTPS_PROXY': 'http://proxy:3128'})
+        plan = requests.Plan(('tool==2.0',), (), '2.0', True, 'd')
+        self.assertIn('--no-index', environments.uv_argv('/uv', '/v/bin/python', '/v/r.txt', plan, REQUEST, site))
 
     def test_only_a_uv_that_runs_and_is_new_enough(self) -> None:
         for code, said, expected in ((0, 'uv 0.13.9 (x86_64)\n', '0.13.9'), (0, 'uv 0.4.30\n', ''), (1, '', ''), (0, 'uv\n', '')):

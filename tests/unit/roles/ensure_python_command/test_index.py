@@ -79,6 +79,7 @@ class TestSite(unittest.TestCase):
             with self.subTest(said=said), mock.patch.dict(os.environ, {}, clear=True):
                 self.assertEqual(index.unreachable(NOWHERE._replace(index='https://one.example/simple'), run), expected)
         self.assertEqual(set(asked), {5})
+        self.assertEqual(index.unreachable(NOWHERE._replace(no_index=True), run), 'pip is configured so')
 
     def test_places_as_they_are_told(self) -> None:
         for changes, expected in (
