@@ -58,14 +58,15 @@ def problem(folder: str, found: dict[str, Any], must_be_python: bool) -> str:
     """Why the role cannot go on, or an empty text."""
     if must_be_python and not found['project'] and not found['requirements']:
         return (f"error_on_failure is true, and {folder} is no project for Python: it has none of "
-                f"{', '.join([*BUILDS, *REQUIREMENTS])} that pip could install. Leave it unset for projects of any kind.")
+                f"{', '.join([*BUILDS, *REQUIREMENTS])} that pip could install. Leave it unset for any project.")
     return ''
 
 
 def main() -> None:
     from ansible.module_utils.basic import AnsibleModule
     module = AnsibleModule(argument_spec={'folder': {'type': 'path', 'required': True},
-                                          'must_be_python': {'type': 'bool', 'default': False}}, supports_check_mode=True)
+                                          'must_be_python': {'type': 'bool', 'default': False}},
+                                          supports_check_mode=True)
     folder = module.params['folder']
     try:
         found = look(folder) if os.path.isdir(folder) else {}

@@ -59,12 +59,21 @@ from ansible.module_utils import ensure_python_command_index as package_index
 from ansible.module_utils import ensure_python_command_lock as locks
 from ansible.module_utils import ensure_python_command_pep440 as pep440
 from ansible.module_utils.ensure_python_command_image import Passed, Run
+from ansible.module_utils.ensure_python_command_request import (
+    SOURCES,
+    Plan,
+    Refused,
+    Request,
+    from_params,
+    plan,
+    problems,
+    refusal,
+)
 from ansible.module_utils.ensure_python_command_run import bounded
-from ansible.module_utils.ensure_python_command_request import (SOURCES, Plan, Refused, Request, from_params, plan,
-                                                                problems, refusal)
+
 
 def from_cache(request: Request, wanted: Plan, passed: Passed) -> bool:
-    """Tell whether the cache has all that *wanted* needs, the reason in *passed* if not. Raises Refused for other bytes."""
+    """Tell whether the cache has all that *wanted* needs; if not, why, in *passed*. Raises Refused for other bytes."""
     if 'cache' not in request.sources:
         why, place = 'not among ensure_python_command_sources', ''
     elif not wanted.locked:
@@ -159,8 +168,8 @@ def ladder(request: Request, params: dict[str, Any], report: dict[str, Any], run
         passed.append({'source': 'image', 'where': '', 'why': 'not among ensure_python_command_sources'})
     link = link_is_due(params['link'], found[0] if found else request.public, report['role'])
     if found:
-        made = environments.read_mark(os.path.dirname(os.path.dirname(os.path.realpath(found[0])))) or {'source': 'image'}
-        report.update(made, path=found[0], version=found[1], locked=wanted.locked and found[1] == wanted.version)
+        made = environments.read_mark(os.path.dirname(os.path.dirname(os.path.realpath(found[0]))))
+        report.update(made or {'source': 'image'}, path=found[0], version=found[1], locked=wanted.locked and found[1] == wanted.version)
         return link
     made = complete(folder, request.name)
     if made and os.path.realpath(request.venv_path) == os.path.realpath(folder):
@@ -221,7 +230,8 @@ def explained(message: str, report: dict[str, Any]) -> str:
     if report['passed_over']:
         lines.append('Tried:')
     for place in report['passed_over']:
-        lines.append('  - ' + ' '.join(word for word in (place['source'], place['where']) if word) + f": {place['why']}")
+        lines.append('  - ' + ' '.join(word for word in (place['source'],
+                                                         place['where']) if word) + f": {place['why']}")
     return '\n'.join(lines)
 
 

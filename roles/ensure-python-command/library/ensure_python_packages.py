@@ -170,7 +170,8 @@ def make(wanted: Wanted, request: Request, pins: list[locks.Pin], run: Run) -> N
             path = package_index.fetch(pin, package_index.of_node(), parent)
             pip = environments.Installer('pip', path, pin.version if pin else '')
         steps = [[wanted.python, '-m', 'venv', '--clear', '--without-pip', wanted.venv],
-                 [os.path.join(wanted.venv, 'bin', 'python'), os.path.join(pip.path, 'pip'), 'install', '--quiet', '--isolated',
+                 [os.path.join(wanted.venv, 'bin', 'python'), os.path.join(pip.path, 'pip'), 'install', '--quiet',
+                  '--isolated',
                   '--disable-pip-version-check', '--no-index', '--no-deps', pip.path]]
         for argv in steps:
             code, out, err = run(argv, timeout=request.timeout)
@@ -183,7 +184,8 @@ def make(wanted: Wanted, request: Request, pins: list[locks.Pin], run: Run) -> N
         package_index.remove(parent)
 
 
-def argv_of(wanted: Wanted, installer: environments.Installer, words: list[str], cached: str, no_index: bool) -> list[str]:
+def argv_of(wanted: Wanted, installer: environments.Installer, words: list[str], cached: str,
+            no_index: bool) -> list[str]:
     """The call that installs *words*; *cached* is the folder of wheels when no index is to be asked."""
     python = os.path.join(wanted.venv, 'bin', 'python')
     if installer.kind == 'uv':
@@ -226,7 +228,8 @@ def fill(wanted: Wanted, request: Request, pins: list[locks.Pin], run: Run) -> s
         if wrong:
             raise Refused('these files have other bytes than the lock says: ' + ', '.join(wrong))
         if missing:
-            tried.append(f'cache {request.wheel_cache}: ' + ('lacks ' if not missing[0].startswith('/') else '') + ', '.join(missing))
+            lacks = '' if missing[0].startswith('/') else 'lacks '
+            tried.append(f'cache {request.wheel_cache}: {lacks}' + ', '.join(missing))
         else:
             places.append(('cache', request.wheel_cache, told))
     if why:
@@ -240,12 +243,14 @@ def fill(wanted: Wanted, request: Request, pins: list[locks.Pin], run: Run) -> s
     uv = environments.find_uv(run)
     pip = environments.Installer('pip', '', '')
     # uv keeps projects and requirement files apart from what pip accepts in them: those are pip's
-    installers = [installer for installer in ((uv if pins or not (wanted.project or wanted.requirements) else None), pip)
+    installers = [installer for installer in ((uv if pins or not (wanted.project or wanted.requirements) else None),
+                                              pip)
                   if installer]
     for source, cached, arguments in places:
         for installer in installers:
             settings = environments.uv_environment(site) if installer.kind == 'uv' and not cached else {}
-            code, out, err = run(argv_of(wanted, installer, arguments, cached, site.no_index), timeout=request.timeout, environment=settings)
+            code, out, err = run(argv_of(wanted, installer, arguments, cached, site.no_index), timeout=request.timeout,
+                                 environment=settings)
             if code == 0:
                 return source
             tried.append(f'{source} {cached or site}: ' + (environments.words_of(err, out) or f'exit code {code}'))
@@ -258,7 +263,8 @@ def ensure(params: dict[str, Any], run: Run, check_mode: bool) -> dict[str, Any]
     if found:
         raise Refused(refusal(params['role'], found))
     wanted = Wanted(os.path.normpath(params['venv_path']), shutil.which(params['python']) or params['python'],
-                    tuple(params['packages']), tuple(params['requirements']), params['constraints'], params['project'] or '')
+                    tuple(params['packages']), tuple(params['requirements']), params['constraints'],
+                    params['project'] or '')
     request = Request('', '', '', '', wanted.venv, ('cache', 'index'), 'auto', False, False, params['wheel_cache'],
                       params['timeout'])
     environment = pep440.marker_environment()
@@ -270,7 +276,8 @@ def ensure(params: dict[str, Any], run: Run, check_mode: bool) -> dict[str, Any]
     before = state(wanted.venv)
     try:
         if there is None:
-            make(wanted, request, [pin for pin in locks.read(params['pip_lock']) if pep440.applies(pin.marker, environment)], run)
+            make(wanted, request, [pin for pin in locks.read(params['pip_lock']) if pep440.applies(pin.marker,
+                                                                                                   environment)], run)
             there = inside(wanted.venv, [], run)
         # a lock is read for the Python of the environment, which need not be that of this module
         version = there[0] if there else environment['python_version']

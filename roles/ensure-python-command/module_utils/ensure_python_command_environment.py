@@ -165,7 +165,8 @@ def uv_argv(uv: str, python: str, requirements: str, plan: Plan, request: Reques
 def uv_environment(site: Site) -> dict[str, str]:
     """What makes uv use the index that pip is configured for; no setting of uv's own counts."""
     settings = {
-        'UV_DEFAULT_INDEX': site.index, 'UV_EXTRA_INDEX_URL': ' '.join(site.extra), 'UV_FIND_LINKS': ','.join(site.links),
+        'UV_DEFAULT_INDEX': site.index, 'UV_EXTRA_INDEX_URL': ' '.join(site.extra),
+        'UV_FIND_LINKS': ','.join(site.links),
         'UV_INSECURE_HOST': ' '.join(site.trusted_hosts),
         'SSL_CERT_FILE': site.certificates or '', 'SSL_CLIENT_CERT': site.client_certificate or '',
         'HTTP_PROXY': site.proxy, 'HTTPS_PROXY': site.proxy,
@@ -200,7 +201,8 @@ def build(request: Request, wanted: Plan, folder: str, installer: Installer, sit
         environment = {'PIP_CONFIG_FILE': os.devnull}
         if site:
             environment = uv_environment(site) if installer.kind == 'uv' else {}
-        _ran(run, argv(*((installer.path, python) if installer.kind == 'uv' else (python, installer.path)), requirements,
+        _ran(run, argv(*((installer.path, python) if installer.kind == 'uv' else (python, installer.path)),
+                       requirements,
                        wanted, request, site), request.timeout, environment)
         command = os.path.join(folder, 'bin', request.name)
         if not os.path.exists(command):
@@ -224,7 +226,8 @@ def build_with_any(request: Request, wanted: Plan, folder: str, installers: list
         try:
             return installer, build(request, wanted, folder, installer, site, run)
         except Refused as error:
-            passed.append({'source': 'index' if site else 'cache', 'where': installer.path, 'why': f'{installer}: {error}'})
+            passed.append({'source': 'index' if site else 'cache', 'where': installer.path,
+                           'why': f'{installer}: {error}'})
     return installers[-1], build(request, wanted, folder, installers[-1], site, run)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The site's package index as pip is configured for it: where it is, whether it answers, and pip's own wheel from it."""
+"""The site's package index, as pip is configured for it: where it is, whether it answers, pip's own wheel from it."""
 from __future__ import annotations
 
 import configparser
@@ -86,7 +86,8 @@ def configuration_files(environment: dict[str, str]) -> list[str]:
     general = [os.path.join(folder, 'pip', 'pip.conf')
                for folder in reversed((environment.get('XDG_CONFIG_DIRS') or '/etc/xdg').split(os.pathsep))]
     paths = [*general, '/etc/pip.conf', os.path.join(home, '.pip', 'pip.conf'),
-             os.path.join(environment.get('XDG_CONFIG_HOME') or os.path.join(home, '.config'), 'pip', 'pip.conf'), named]
+             os.path.join(environment.get('XDG_CONFIG_HOME') or os.path.join(home, '.config'), 'pip', 'pip.conf'),
+             named]
     return [path for path in paths if path and os.path.isfile(path)]
 
 

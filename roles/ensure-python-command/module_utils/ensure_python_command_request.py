@@ -50,7 +50,7 @@ class Request(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What would be installed: *lines* for the installer, the *pins* they come from (none when unlocked), the *digest*."""
+    """What would be installed: *lines* for the installer, their *pins* (none when unlocked), and the *digest*."""
 
     lines: tuple[str, ...]
     pins: tuple[locks.Pin, ...]
@@ -85,7 +85,8 @@ def problems(params: dict[str, Any]) -> list[str]:
         found.append(f"ensure_python_command_sources is {params['sources']}: allowed are "
                      f"{', '.join(SOURCES)}, at least one. Leave it unset for all of them.")
     if params['installer'] not in INSTALLERS:
-        found.append(f"ensure_python_command_installer is '{params['installer']}': allowed are {', '.join(INSTALLERS)}. "
+        found.append(f"ensure_python_command_installer is '{params['installer']}': allowed are "
+                     f"{', '.join(INSTALLERS)}. "
                      "Leave it unset for uv where the node has one and pip elsewhere.")
     return found
 

@@ -13,7 +13,7 @@ _WITHOUT = ('PYTHONPATH', 'PYTHONHOME', 'PIP_TARGET', 'PIP_PREFIX', 'PIP_ROOT', 
 
 
 def bounded(run: Run) -> Run:
-    """Give *run* (``AnsibleModule.run_command``) a time limit in seconds, a plain locale and an environment of its own."""
+    """Give *run* (``AnsibleModule.run_command``) a time limit in seconds and an environment of its own."""
     head = ['env', *(f'--unset={name}' for name in _WITHOUT)]
 
     def limited(argv: list[str], timeout: int, environment: dict[str, str] | None = None) -> tuple[int, str, str]:

@@ -53,7 +53,8 @@ def look(path: str, said: str) -> dict[str, Any]:
 
 def main() -> None:
     from ansible.module_utils.basic import AnsibleModule
-    module = AnsibleModule(argument_spec={'path': {'type': 'path', 'required': True}, 'said': {'type': 'str', 'default': ''}},
+    module = AnsibleModule(argument_spec={'path': {'type': 'path', 'required': True}, 'said': {'type': 'str',
+                                                                                               'default': ''}},
                            supports_check_mode=True)
     try:
         module.exit_json(**look(module.params['path'], module.params['said']))

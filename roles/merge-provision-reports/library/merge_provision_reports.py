@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 module: merge_provision_reports
 short_description: Merge the records of provisioned tools
 description:
-  - Reads C(provision/*.json) and C(<node>/provision/*.json) below a folder of logs, which nodes have written, and writes
+  - Reads C(provision/*.json) and C(<node>/provision/*.json) below a folder of logs, written by nodes, and writes
     C(provision.json) and C(provision.html) there.
   - What is no such record, or too large, is left out and told. Nothing that a node wrote makes this fail.
 options:
@@ -47,8 +47,8 @@ td,th{{text-align:left;padding:.2em 1em .2em 0;vertical-align:top;overflow-wrap:
 table{{border-collapse:collapse;display:block;overflow-x:auto}}</style></head><body>
 <h1>Where the tools of this build came from</h1>
 <p>{summary}</p>
-<table><thead><tr><th>Node</th><th>Tool</th><th>Version</th><th>Asked for</th><th>Source</th><th>Hashes</th><th>Seconds</th>
-<th>Remarks</th></tr></thead>
+<table><thead><tr><th>Node</th><th>Tool</th><th>Version</th><th>Asked for</th><th>Source</th><th>Hashes</th>
+<th>Seconds</th><th>Remarks</th></tr></thead>
 <tbody>
 {rows}
 </tbody></table>
@@ -152,7 +152,7 @@ def page(tools: list[dict[str, Any]]) -> str:
         rows.append(ROW.format(remarks=told, **{key: html.escape(value) for key, value in cells.items()}))
     counted = ', '.join(f"{sum(tool['source'] == source for tool in tools)} from {source}" for source in SOURCES
                         if any(tool['source'] == source for tool in tools))
-    return PAGE.format(summary=html.escape(f"{len(tools)} tools: {counted}."), rows='\n'.join(rows))
+    return PAGE.format(summary=html.escape(f'{len(tools)} tools: {counted}.'), rows='\n'.join(rows))
 
 
 def merge(folder: str, check_mode: bool) -> dict[str, Any]:

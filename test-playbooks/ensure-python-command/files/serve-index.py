@@ -26,7 +26,8 @@ class Index(http.server.BaseHTTPRequestHandler):
         parts = self.path.strip('/').split('/')
         names = [name for name in os.listdir(WHEELS) if name.endswith('.whl')]
         if len(parts) == 2 and parts[0] == 'simple' and any(project(name) == parts[1] for name in names):
-            links = ''.join(f'<a href="/files/{name}">{name}</a><br>' for name in sorted(names) if project(name) == parts[1])
+            links = ''.join(f'<a href="/files/{name}">{name}</a><br>'
+                            for name in sorted(names) if project(name) == parts[1])
             self.answer(200, f'<!DOCTYPE html><html><body>{links}</body></html>'.encode())
         elif len(parts) == 2 and parts[0] == 'files' and parts[1] in names:
             with open(os.path.join(WHEELS, parts[1]), 'rb') as stream:

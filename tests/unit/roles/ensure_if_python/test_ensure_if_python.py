@@ -13,7 +13,8 @@ detector = library('ensure-if-python', 'ensure_if_python')
 class TestLook(unittest.TestCase):
     def test_what_is_a_project(self) -> None:
         for name, content, expected in (
-                ('setup.py', '', True), ('setup.cfg', '[flake8]\nignore=E1\n', False), ('setup.cfg', '[metadata]\nname=x\n', True),
+                ('setup.py', '', True), ('setup.cfg', '[flake8]\nignore=E1\n', False), ('setup.cfg',
+                                                                                        '[metadata]\nname=x\n', True),
                 ('pyproject.toml', '[tool.black]\n', False), ('pyproject.toml', '[build-system]\nrequires=[]\n', True),
                 ('pyproject.toml', '[project]\nname="x"\n', True), ('pyproject.toml', '[ tool.poetry ]\n', True),
                 ('pyproject.toml', '[project.scripts]\n', False), ('README', '', False)):

@@ -97,7 +97,8 @@ class TestProvide(unittest.TestCase):
         params = {'name': 'tool', 'package': '', 'version': '', 'existing': '', 'venv_path': str(self.venv),
                   'sources': ['image', 'cache', 'index'], 'installer': 'auto', 'require_hashes': False,
                   'allow_builds': False, 'link': '', 'wheel_cache': str(self.node.cache),
-                  'lock': LOCK, 'pip_lock': '', 'report_dir': str(self.root / 'reports'), 'timeout': 60, 'reported_as': {}}
+                  'lock': LOCK, 'pip_lock': '', 'report_dir': str(self.root / 'reports'), 'timeout': 60,
+                  'reported_as': {}}
         return engine.provide({**params, **changes}, self.node.run, check_mode)
 
     def refused(self, **changes: Any) -> str:
@@ -154,7 +155,8 @@ class TestProvide(unittest.TestCase):
 
     def test_uv_is_taken_where_there_is_one_and_pip_where_it_fails(self) -> None:
         self.patch(environments, 'find_uv', lambda run: UV)
-        for broken, wished, expected in (('', 'auto', 'uv 0.13.9'), ('', 'pip', 'pip 26.3'), (UV.path, 'auto', 'pip 26.3')):
+        for broken, wished, expected in (('', 'auto', 'uv 0.13.9'), ('', 'pip', 'pip 26.3'), (UV.path, 'auto',
+                                                                                              'pip 26.3')):
             with self.subTest(broken=broken, wished=wished):
                 self.node.broken_installer = broken
                 venv = str(self.root / f'{wished}{bool(broken)}')
@@ -386,7 +388,8 @@ class TestParts(unittest.TestCase):
             self.assertEqual(image.installed_version(str(tool), 'x', run), '1.2.3')
 
     def test_pip_of_the_distribution_is_for_its_own_python_and_not_too_old(self) -> None:
-        for prefix, version, expected in (('/usr', '23.0', '23.0'), ('/opt/python', '23.0', ''), ('/usr', '20.3.4', '')):
+        for prefix, version, expected in (('/usr', '23.0', '23.0'), ('/opt/python', '23.0', ''), ('/usr', '20.3.4',
+                                                                                                  '')):
             there = {'/usr/share/python-wheels/pip-*.whl': [f'/usr/share/python-wheels/pip-{version}-py3-none-any.whl']}
             with self.subTest(prefix=prefix, version=version), \
                     mock.patch.object(environments.sys, 'base_prefix', prefix), \
@@ -398,18 +401,21 @@ class TestParts(unittest.TestCase):
         plan = requests.Plan(('tool==2.0',), (), '2.0', True, 'd')
         for argv_of, first in ((environments.pip_argv, ['/v/bin/python', '/w/pip.whl/pip', 'install']),
                                (environments.uv_argv, ['/usr/bin/uv', 'pip', 'install', '--python', '/v/bin/python'])):
-            paths = ('/v/bin/python', '/w/pip.whl') if argv_of is environments.pip_argv else ('/usr/bin/uv', '/v/bin/python')
+            paths = ('/v/bin/python', '/w/pip.whl') if argv_of is environments.pip_argv else ('/usr/bin/uv',
+                                                                                              '/v/bin/python')
             with self.subTest(first=first):
                 cached = argv_of(*paths, '/v/r.txt', plan, REQUEST, None)
                 self.assertEqual(cached[:len(first)], first)
                 self.assertEqual(cached[-3:], ['--no-index', '--find-links', '/c'])
                 self.assertLess({'--require-hashes', '--no-deps', '--only-binary'}, set(cached))
-                free = argv_of(*paths, '/v/r.txt', plan._replace(locked=False), REQUEST._replace(allow_builds=True), SITE)
+                free = argv_of(*paths, '/v/r.txt', plan._replace(locked=False), REQUEST._replace(allow_builds=True),
+                               SITE)
                 for word in ('--no-index', '--require-hashes', '--no-deps', '--only-binary', '--find-links'):
                     self.assertNotIn(word, free)
 
     def test_uv_is_told_what_pip_is_configured_for(self) -> None:
-        site = index.Site('https://me:pw@one.example/simple', ('https://two.example/simple',), ('/wheels',), True, '/ca.pem',
+        site = index.Site('https://me:pw@one.example/simple', ('https://two.example/simple',), ('/wheels',), True,
+                          '/ca.pem',
                           None, ('two.example',), 'http://proxy:3128')
         self.assertEqual(environments.uv_environment(site), {
             'UV_INDEX_STRATEGY': 'unsafe-best-match', 'UV_SYSTEM_CERTS': '1',
@@ -420,7 +426,8 @@ class TestParts(unittest.TestCase):
         self.assertIn('--no-index', environments.uv_argv('/uv', '/v/bin/python', '/v/r.txt', plan, REQUEST, site))
 
     def test_only_a_uv_that_runs_and_is_new_enough(self) -> None:
-        for code, said, expected in ((0, 'uv 0.13.9 (x86_64)\n', '0.13.9'), (0, 'uv 0.4.30\n', ''), (1, '', ''), (0, 'uv\n', '')):
+        for code, said, expected in ((0, 'uv 0.13.9 (x86_64)\n', '0.13.9'), (0, 'uv 0.4.30\n', ''), (1, '', ''),
+                                     (0, 'uv\n', '')):
             with self.subTest(said=said), mock.patch.object(environments.os, 'access', lambda path, mode: True):
                 found = environments.find_uv(lambda argv, timeout, code=code, said=said: (code, said, ''))
                 self.assertEqual(found.version if found else '', expected)

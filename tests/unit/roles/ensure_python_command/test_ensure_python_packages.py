@@ -28,7 +28,8 @@ class TestProblems(unittest.TestCase):
                 ('sphinx', True), ('sphinx<8', True), (' sphinx >= 7, != 7.3 ', True), ('sphinx[test,docs]>=7', True),
                 ('sphinx (>=7)', True), ("sphinx; python_version > '3.8'", True), ('zope.interface', True),
                 ('sphinx 7', False), ('sphinx=7', False), ('sphinx @ https://example.org/x', False), ('-r x', False),
-                ('--index-url=x', False), ('', False), ('git+https://example.org/x', False), ('./folder', False), ('a b', False),
+                ('--index-url=x', False), ('', False), ('git+https://example.org/x', False), ('./folder', False),
+                ('a b', False),
                 ('sphinx;$(id)', True)):   # a marker is the installer's to refuse; no shell sees it
             with self.subTest(package=package):
                 self.assertEqual(self.problems(packages=[package]) == [], good)
@@ -40,7 +41,8 @@ class TestProblems(unittest.TestCase):
                     ({'requirements': [folder + '/file']}, ''), ({'requirements': [folder]}, 'requirements file'),
                     ({'constraints': 'https://example.org/c.txt'}, ''), ({'constraints': folder + '/file'}, ''),
                     ({'constraints': folder + '/gone'}, 'neither an address nor a file'),
-                    ({'venv_path': 'relative'}, 'not an absolute path'), ({'venv_path': folder}, 'no virtual environment'),
+                    ({'venv_path': 'relative'}, 'not an absolute path'), ({'venv_path': folder},
+                                                                          'no virtual environment'),
                     ({'venv_path': folder + '/file'}, 'no virtual environment'), ({'venv_path': folder + '/new'}, ''),
                     ({'python': 'python9.99'}, "Python 'python9.99' is not on the node")):
                 with self.subTest(changes=changes):
@@ -52,17 +54,21 @@ class TestProblems(unittest.TestCase):
 class TestParts(unittest.TestCase):
     def test_satisfied(self) -> None:
         for there, changes, expected in (
-                ({'sphinx': '7.1.2'}, {}, True), ({}, {}, False), ({'sphinx': '7.1.2'}, {'packages': ('sphinx<7',)}, False),
+                ({'sphinx': '7.1.2'}, {}, True), ({}, {}, False), ({'sphinx': '7.1.2'}, {'packages': ('sphinx<7',)},
+                                                                   False),
                 ({'sphinx': '7.1.2'}, {'packages': ('sphinx>=7,<8',)}, True),
                 ({'sphinx': '7.1.2'}, {'packages': ('sphinx[test]',)}, False),
-                ({'sphinx': '7.1.2'}, {'requirements': ('/r.txt',)}, False), ({'sphinx': '7'}, {'project': '/p'}, False)):
+                ({'sphinx': '7.1.2'}, {'requirements': ('/r.txt',)}, False), ({'sphinx': '7'}, {'project': '/p'},
+                                                                              False)):
             with self.subTest(there=there, changes=changes):
                 self.assertEqual(packages.satisfied(wanted(**changes), there), expected)
 
     def test_the_lock_counts_where_nothing_else_has_a_say(self) -> None:
         for changes, expected in (
-                ({}, ['helper', 'sphinx']), ({'packages': ('Sphinx<8',)}, ['helper', 'sphinx']), ({'packages': ('sphinx<7',)}, []),
-                ({'packages': ('sphinx', 'six')}, []), ({'packages': ('sphinx[test]',)}, []), ({'constraints': '/c'}, []),
+                ({}, ['helper', 'sphinx']), ({'packages': ('Sphinx<8',)}, ['helper', 'sphinx']),
+                ({'packages': ('sphinx<7',)}, []),
+                ({'packages': ('sphinx', 'six')}, []), ({'packages': ('sphinx[test]',)}, []), ({'constraints': '/c'},
+                                                                                               []),
                 ({'requirements': ('/r',)}, []), ({'packages': ('unknown',)}, []), ({'project': '/p'}, [])):
             with self.subTest(changes=changes):
                 pins = packages.locked_lines(wanted(**changes), LOCKS, marker_environment())
@@ -70,7 +76,8 @@ class TestParts(unittest.TestCase):
 
     def test_words(self) -> None:
         everything = wanted(packages=('a<2', ' b'), requirements=('/r.txt',), constraints='/c.txt', project='/p')
-        self.assertEqual(packages.words(everything), ['--constraint', '/c.txt', 'a<2', 'b', '--requirement', '/r.txt', '/p'])
+        self.assertEqual(packages.words(everything), ['--constraint', '/c.txt', 'a<2', 'b', '--requirement', '/r.txt',
+                                                      '/p'])
 
     def test_state_sees_another_version_and_no_bytecode(self) -> None:
         with tempfile.TemporaryDirectory() as folder:

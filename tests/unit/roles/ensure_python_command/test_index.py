@@ -24,7 +24,8 @@ class TestSite(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             general, user = Path(folder, 'a'), Path(folder, 'b')
             general.write_text('[global]\nindex-url = https://one.example/simple/\ncert = /ca.pem\n'
-                               'extra-index-url =\n  https://x.example/simple\n  https://y.example/simple\n', encoding='utf-8')
+                               'extra-index-url =\n  https://x.example/simple\n  https://y.example/simple\n',
+                               encoding='utf-8')
             user.write_text('[install]\nindex-url = https://two.example/simple\nno-index = true\n', encoding='utf-8')
             broken = Path(folder, 'c')
             broken.write_text('no section', encoding='utf-8')
@@ -35,13 +36,17 @@ class TestSite(unittest.TestCase):
                     ({}, [general], {'index': 'https://one.example/simple', 'certificates': '/ca.pem', 'extra': more}),
                     ({}, [general, user, broken], {'index': 'https://two.example/simple', 'certificates': '/ca.pem',
                                                    'extra': more, 'no_index': True}),
-                    ({'PIP_INDEX_URL': 'https://three.example/', 'PIP_CERT': '/y', 'PIP_EXTRA_INDEX_URL': more[0]}, [general],
+                    ({'PIP_INDEX_URL': 'https://three.example/', 'PIP_CERT': '/y', 'PIP_EXTRA_INDEX_URL': more[0]},
+                     [general],
                      {'index': 'https://three.example', 'certificates': '/y', 'extra': more[:1]}),
-                    ({'PIP_TRUSTED_HOST': 'a b', 'PIP_PROXY': 'http://p:1', 'PIP_FIND_LINKS': '/w', 'PIP_CLIENT_CERT': '/c'}, [],
-                     {'index': 'https://pypi.org/simple', 'trusted_hosts': ('a', 'b'), 'proxy': 'http://p:1', 'links': ('/w',),
+                    ({'PIP_TRUSTED_HOST': 'a b', 'PIP_PROXY': 'http://p:1', 'PIP_FIND_LINKS': '/w',
+                      'PIP_CLIENT_CERT': '/c'}, [],
+                     {'index': 'https://pypi.org/simple', 'trusted_hosts': ('a', 'b'), 'proxy': 'http://p:1',
+                      'links': ('/w',),
                       'client_certificate': '/c'})):
                 with self.subTest(environment=environment, files=files):
-                    self.assertEqual(index.site(environment, [str(file) for file in files]), NOWHERE._replace(**expected))
+                    self.assertEqual(index.site(environment, [str(file) for file in files]),
+                                     NOWHERE._replace(**expected))
 
     def test_files_are_pips(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +56,8 @@ class TestSite(unittest.TestCase):
             found = index.configuration_files({'HOME': folder, 'PIP_CONFIG_FILE': f'{folder}/own.conf',
                                                'XDG_CONFIG_DIRS': f'{folder}/xdg'})
             own = [path for path in found if path != '/etc/pip.conf']
-            self.assertEqual(own, [f'{folder}/{name}' for name in ('xdg/pip/pip.conf', '.pip/pip.conf', '.config/pip/pip.conf',
+            self.assertEqual(own, [f'{folder}/{name}' for name in ('xdg/pip/pip.conf', '.pip/pip.conf',
+                                                                   '.config/pip/pip.conf',
                                                                    'own.conf')])
             self.assertEqual(index.configuration_files({'HOME': folder, 'PIP_CONFIG_FILE': os.devnull}), [])
 
@@ -68,14 +74,16 @@ class TestSite(unittest.TestCase):
 
     def test_an_index_that_does_not_answer(self) -> None:
         asked = []
+        answer = (0, '', '')
 
         def run(argv: list[str], timeout: int) -> tuple[int, str, str]:
             asked.append(timeout)
-            return code, '', said
+            return answer
         for code, said, expected in (
                 (0, '', ''), (1, '[Errno 101] Network is unreachable\n',
                               'one.example:443 cannot be reached: [Errno 101] Network is unreachable'),
                 (124, '\nstopped after 5 s', 'one.example:443 cannot be reached: stopped after 5 s')):
+            answer = (code, '', said)
             with self.subTest(said=said), mock.patch.dict(os.environ, {}, clear=True):
                 self.assertEqual(index.unreachable(NOWHERE._replace(index='https://one.example/simple'), run), expected)
         self.assertEqual(set(asked), {5})

@@ -20,7 +20,8 @@ class TestRecord(unittest.TestCase):
 
     def test_what_is_none(self) -> None:
         for data, why in (
-                (b'{', 'not JSON'), (b'\xff', 'not JSON'), (b'[' * 100000, 'not JSON'), (b'[]', 'no record'), (b'{}', 'no record'),
+                (b'{', 'not JSON'), (b'\xff', 'not JSON'), (b'[' * 100000, 'not JSON'), (b'[]', 'no record'),
+                (b'{}', 'no record'),
                 (b'{"name": 1, "source": "cache"}', 'no record'), (b'{"name": "x", "source": "web"}', 'no record'),
                 (b'{"name": "x", "source": ["cache"]}', 'no record'),
                 (b'"' + b'x' * reports.MAX_BYTES + b'"', 'larger than')):
@@ -28,7 +29,8 @@ class TestRecord(unittest.TestCase):
                 reports.record(data)
 
     def test_only_what_is_known_and_of_its_type(self) -> None:
-        lies: dict[str, Any] = {'seconds': 'x', 'locked': 1, 'passed_over': [1, {'why': ['a']}], 'extra': 1, 'version': 7,
+        lies: dict[str, Any] = {'seconds': 'x', 'locked': 1, 'passed_over': [1, {'why': ['a']}], 'extra': 1,
+                                'version': 7,
                                 'path': '/x\x1b[31m' + 'y' * 5000}
         checked = reports.record(json.dumps({**GOOD, **lies}).encode())
         self.assertEqual((checked['seconds'], checked['passed_over']),
