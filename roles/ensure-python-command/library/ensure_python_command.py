@@ -169,7 +169,8 @@ def ladder(request: Request, params: dict[str, Any], report: dict[str, Any], run
     link = link_is_due(params['link'], found[0] if found else request.public, report['role'])
     if found:
         made = environments.read_mark(os.path.dirname(os.path.dirname(os.path.realpath(found[0]))))
-        report.update(made or {'source': 'image'}, path=found[0], version=found[1], locked=wanted.locked and found[1] == wanted.version)
+        report.update(made or {'source': 'image'}, path=found[0], version=found[1],
+                      locked=wanted.locked and found[1] == wanted.version)
         return link
     made = complete(folder, request.name)
     if made and os.path.realpath(request.venv_path) == os.path.realpath(folder):
