@@ -165,7 +165,7 @@ def uv_argv(uv: str, python: str, requirements: str, plan: Plan, request: Reques
 def uv_environment(site: Site) -> dict[str, str]:
     """What makes uv use the index that pip is configured for; no setting of uv's own counts."""
     settings = {
-        'UV_DEFAULT_INDEX': site.index, 'UV_EXTRA_INDEX_URL': ' '.join(site.extra),
+        'UV_DEFAULT_INDEX': site.url, 'UV_EXTRA_INDEX_URL': ' '.join(site.extra),
         'UV_FIND_LINKS': ','.join(site.links),
         'UV_INSECURE_HOST': ' '.join(site.trusted_hosts),
         'SSL_CERT_FILE': site.certificates or '', 'SSL_CLIENT_CERT': site.client_certificate or '',

@@ -37,11 +37,13 @@ class NotFetched(Exception):
 class Site(NamedTuple):
     """Where the site wants Python packages to come from: pip's options of these names.
 
+    
+    :ivar url: the index, without a slash at its end.
     :ivar certificates: path of a bundle; None for the system's own.
     :ivar proxy: as configured for pip; empty for what the environment says.
     """
 
-    index: str
+    url: str
     extra: tuple[str, ...]
     links: tuple[str, ...]
     no_index: bool
@@ -51,7 +53,7 @@ class Site(NamedTuple):
     proxy: str
 
     def __str__(self) -> str:
-        places = ([] if self.no_index else [self.index, *self.extra]) + list(self.links)
+        places = ([] if self.no_index else [self.url, *self.extra]) + list(self.links)
         return ' and '.join(without_credentials(place) for place in places) or 'no index (no-index is set for pip)'
 
 
@@ -99,7 +101,7 @@ def of_node() -> Site:
 
 def way_to(where: Site) -> tuple[str, int] | None:
     """Host and port that have to answer before anything can come from the index; None where that is no question."""
-    parts = urllib.parse.urlsplit(where.index)
+    parts = urllib.parse.urlsplit(where.url)
     if where.no_index or parts.scheme not in ('http', 'https') or not parts.hostname:
         return None
     proxies = urllib.request.getproxies()
@@ -183,7 +185,7 @@ def fetch(pin: Pin | None, where: Site, parent: str) -> str:
     if where.no_index:
         raise NotFetched('this Python has no pip, and pip is configured with no-index')
     reasons = []
-    for index in (where.index, *where.extra):
+    for index in (where.url, *where.extra):
         try:
             return _fetch(pin, where, index.rstrip('/'), os.path.join(parent, f'{_FOLDER}{os.getpid()}'))
         except NotFetched as error:

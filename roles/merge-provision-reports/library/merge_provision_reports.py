@@ -110,7 +110,9 @@ def record(data: bytes) -> dict[str, Any]:
     checked: dict[str, Any] = {key: text(read[key]) for key in TEXTS if isinstance(read.get(key), str)}
     checked.update((key, read[key]) for key in FLAGS if isinstance(read.get(key), bool))
     seconds = read.get('seconds')
-    checked['seconds'] = float(seconds) if type(seconds) in (int, float) and 0 <= seconds < 1e6 else 0.0
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < 1e6:
+        seconds = 0
+    checked['seconds'] = float(seconds)
     checked['source'] = read['source']
     places = read.get('passed_over')
     checked['passed_over'] = [{key: text(place.get(key, '')) for key in ('source', 'where', 'why')}

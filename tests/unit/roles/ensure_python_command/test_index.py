@@ -31,17 +31,17 @@ class TestSite(unittest.TestCase):
             broken.write_text('no section', encoding='utf-8')
             more = ('https://x.example/simple', 'https://y.example/simple')
             for environment, files, expected in (
-                    ({}, [], {'index': 'https://pypi.org/simple'}),
-                    ({'SSL_CERT_FILE': '/x'}, [], {'index': 'https://pypi.org/simple', 'certificates': '/x'}),
-                    ({}, [general], {'index': 'https://one.example/simple', 'certificates': '/ca.pem', 'extra': more}),
-                    ({}, [general, user, broken], {'index': 'https://two.example/simple', 'certificates': '/ca.pem',
+                    ({}, [], {'url': 'https://pypi.org/simple'}),
+                    ({'SSL_CERT_FILE': '/x'}, [], {'url': 'https://pypi.org/simple', 'certificates': '/x'}),
+                    ({}, [general], {'url': 'https://one.example/simple', 'certificates': '/ca.pem', 'extra': more}),
+                    ({}, [general, user, broken], {'url': 'https://two.example/simple', 'certificates': '/ca.pem',
                                                    'extra': more, 'no_index': True}),
                     ({'PIP_INDEX_URL': 'https://three.example/', 'PIP_CERT': '/y', 'PIP_EXTRA_INDEX_URL': more[0]},
                      [general],
-                     {'index': 'https://three.example', 'certificates': '/y', 'extra': more[:1]}),
+                     {'url': 'https://three.example', 'certificates': '/y', 'extra': more[:1]}),
                     ({'PIP_TRUSTED_HOST': 'a b', 'PIP_PROXY': 'http://p:1', 'PIP_FIND_LINKS': '/w',
                       'PIP_CLIENT_CERT': '/c'}, [],
-                     {'index': 'https://pypi.org/simple', 'trusted_hosts': ('a', 'b'), 'proxy': 'http://p:1',
+                     {'url': 'https://pypi.org/simple', 'trusted_hosts': ('a', 'b'), 'proxy': 'http://p:1',
                       'links': ('/w',),
                       'client_certificate': '/c'})):
                 with self.subTest(environment=environment, files=files):
@@ -62,13 +62,13 @@ class TestSite(unittest.TestCase):
             self.assertEqual(index.configuration_files({'HOME': folder, 'PIP_CONFIG_FILE': os.devnull}), [])
 
     def test_what_has_to_answer(self) -> None:
-        https, http = NOWHERE._replace(index='https://one.example/simple'), NOWHERE._replace(index='http://one.example:8080/x')
+        https, http = NOWHERE._replace(url='https://one.example/simple'), NOWHERE._replace(url='http://one.example:8080/x')
         for site, environment, expected in (
                 (https, {}, ('one.example', 443)), (http, {}, ('one.example', 8080)),
                 (https, {'https_proxy': 'http://proxy:3128'}, ('proxy', 3128)),
                 (https, {'https_proxy': 'http://proxy:3128', 'no_proxy': 'one.example'}, ('one.example', 443)),
                 (https._replace(proxy='proxy.example'), {}, ('proxy.example', 80)),
-                (NOWHERE._replace(index='file:///srv/simple'), {}, None), (https._replace(no_index=True), {}, None)):
+                (NOWHERE._replace(url='file:///srv/simple'), {}, None), (https._replace(no_index=True), {}, None)):
             with self.subTest(site=site, environment=environment), mock.patch.dict(os.environ, environment, clear=True):
                 self.assertEqual(index.way_to(site), expected)
 
@@ -85,13 +85,13 @@ class TestSite(unittest.TestCase):
                 (124, '\nstopped after 5 s', 'one.example:443 cannot be reached: stopped after 5 s')):
             answer = (code, '', said)
             with self.subTest(said=said), mock.patch.dict(os.environ, {}, clear=True):
-                self.assertEqual(index.unreachable(NOWHERE._replace(index='https://one.example/simple'), run), expected)
+                self.assertEqual(index.unreachable(NOWHERE._replace(url='https://one.example/simple'), run), expected)
         self.assertEqual(set(asked), {5})
         self.assertEqual(index.unreachable(NOWHERE._replace(no_index=True), run), 'pip is configured so')
 
     def test_places_as_they_are_told(self) -> None:
         for changes, expected in (
-                ({'index': 'https://me:pw@one.example/simple', 'extra': ('https://x.example/simple',)},
+                ({'url': 'https://me:pw@one.example/simple', 'extra': ('https://x.example/simple',)},
                  'https://one.example/simple and https://x.example/simple'),
                 ({'no_index': True, 'links': ('/wheels',)}, '/wheels'),
                 ({'no_index': True}, 'no index (no-index is set for pip)')):
@@ -146,7 +146,7 @@ class TestFetch(unittest.TestCase):
         self.addCleanup(thread.join)
         self.addCleanup(self.server.server_close)
         self.addCleanup(self.server.shutdown)
-        self.site = NOWHERE._replace(index=f'http://127.0.0.1:{self.server.server_port}/simple')
+        self.site = NOWHERE._replace(url=f'http://127.0.0.1:{self.server.server_port}/simple')
         environment = mock.patch.dict(os.environ, {'no_proxy': '127.0.0.1'})
         environment.start()
         self.addCleanup(environment.stop)
@@ -162,7 +162,7 @@ class TestFetch(unittest.TestCase):
             index.fetch(PIN, self.site, self.folder)
 
     def test_the_next_index_is_asked(self) -> None:
-        site = self.site._replace(index=self.site.index.replace('simple', 'none'), extra=(self.site.index,))
+        site = self.site._replace(url=self.site.url.replace('simple', 'none'), extra=(self.site.url,))
         self.assertEqual(Path(index.fetch(PIN, site, self.folder)).read_bytes(), WHEEL)
         with self.assertRaisesRegex(index.NotFetched, 'no-index'):
             index.fetch(PIN, site._replace(no_index=True), self.folder)
