@@ -23,10 +23,6 @@ class Environment:
     ansible_root: Path
     python_prefix: Path | None = None
 
-    def ansibles(self) -> tuple[str, ...]:
-        """Return the Ansible versions that are there, named as Zuul names them."""
-        return tuple(sorted(path.name for path in self.ansible_root.iterdir()))
-
 
 def current() -> Environment:
     """Return the environment of this process.

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from zuul_local.environment import host, index, recipe
+from zuul_local.environment import ansibles, host, index, recipe
 from zuul_local.environment.cache import alone, is_complete, prune, say, step
 from zuul_local.errors import INTERRUPTED, SUCCESS, USAGE, UserError
 
@@ -69,8 +69,7 @@ def provide_environment(folder: Path, python: Path, cache: Path, words: Sequence
         with step('Zuul as a library', '75 MB', '5 s' if tool.is_uv else '20 s'):
             recipe.make_venv(tool, python, folder / 'zuul', (recipe.REQUIREMENTS / 'zuul.txt',), held)
         with image_beside(folder, words):
-            with step(f'Ansible {ANSIBLE} with the collections in use', '75 MB, 56 MB to download', '10 s'):
-                recipe.make_ansible(tool, python, folder / 'ansible' / ANSIBLE, ANSIBLE, held)
+            ansibles.make(tool, folder / 'ansible' / ANSIBLE, ANSIBLE, held)
             recipe.write_ready(folder, python)
         prune(folder)
 
