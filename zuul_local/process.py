@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 
 TAIL_LINES = 40
 
@@ -76,7 +78,7 @@ def show(
 ) -> int:
     """Run *argv* to its end with its output going where ours goes, and return its exit code.
 
-    It stays in our session: a Ctrl-C in the terminal reaches it, and it is waited for.
+    It stays in our session: a Ctrl-C in the terminal reaches it; what terminates us alone is passed on. It is waited for.
 
     :raises ProcessError: it could not be started.
     """
@@ -87,9 +89,26 @@ def show(
         raise ProcessError(words, None, '', str(error)) from error
     try:
         return child.wait()
+    except Terminated:
+        child.terminate()
+        child.wait()
+        raise
     except KeyboardInterrupt:
         child.wait()
         raise
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal interrupted this process that no program beside it got."""
+
+
+def heed_termination() -> None:
+    """Let SIGTERM and SIGHUP interrupt this process."""
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
 
 
 def _text(data: bytes | None, errors: str = 'replace') -> str:

@@ -9,7 +9,7 @@ import time
 
 import yaml
 
-from zuul_local import environment, paths
+from zuul_local import environment, paths, process
 from zuul_local.environment.tools import test_tools
 from zuul_local.errors import FAILURE, SUCCESS, UserError
 from zuul_local.testing.outcome import FAILED, SKIPPED, Part, judged, last_line
@@ -26,6 +26,7 @@ def test(args: argparse.Namespace) -> int:
     :raises UserError: there is no such part.
     """
     names = wanted(args.names)
+    process.heed_termination()
     tools = provide()
     budget = yaml.safe_load((paths.LIBRARY / 'tests' / 'budget.yaml').read_text(encoding='utf-8'))
     parts = [run(name, tools, budget) for name in names]

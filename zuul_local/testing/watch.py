@@ -8,6 +8,7 @@ gets a JSON list of the cases. After SECONDS all is ended, and the tests that st
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -21,8 +22,10 @@ from subunit import ByteStreamToStreamResult
 from testtools import CopyStreamResult, StreamResult, StreamToDict
 
 from zuul_local.errors import INTERRUPTED
+from zuul_local.process import heed_termination
 from zuul_local.testing.outcome import FAILED, PASSED, SKIPPED, Case, line_of
 
+PATIENCE = 20           # seconds that tests may take to clean up
 STATUS = {'success': PASSED, 'xfail': PASSED, 'skip': SKIPPED}
 MEANING = {
     'inprogress': 'It never ended: it was too slow, or its process died.',
@@ -91,15 +94,27 @@ def watch(stestr: list[str], folder: str, seconds: float, stream: StreamResult) 
         ByteStreamToStreamResult(process.stdout, non_subunit_name='output').run(stream)
         return process.wait()
     except KeyboardInterrupt:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):     # once is enough
+            signal.signal(number, signal.SIG_IGN)
+        end(process)
         raise
     finally:
         timer.cancel()
         stream.stopTestRun()
 
 
+def end(stestr: subprocess.Popen[bytes]) -> None:
+    """Interrupt *stestr* and its workers, so that tests clean up; those that do not come to an end are killed."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(stestr.pid, signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            stestr.wait(PATIENCE)
+        os.killpg(stestr.pid, signal.SIGKILL)
+    stestr.wait()
+
+
 if __name__ == '__main__':
+    heed_termination()
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 import unittest
 from pathlib import Path
 
@@ -112,3 +115,48 @@ class TestWatch(unittest.TestCase):
         self.assertEqual(cases['test_error'][0], 'failed')
         self.assertIn('It never ended', cases['test_error'][1])
         self.assertIn('-9', cases['stestr'][1])
+
+
+class TestEnd(unittest.TestCase):
+    """The verb's own chain of processes: what ends it from outside ends stestr and the tests, too."""
+
+    TESTS = """
+        import os
+        import time
+        import unittest
+
+        class TestIt(unittest.TestCase):
+            def test_long(self):
+                self.addCleanup(open('cleaned', 'w').close)
+                with open('running', 'w') as mark:
+                    mark.write(str(os.getpid()))
+                time.sleep(600)
+    """
+
+    def test_termination(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(number.name), tempfile.TemporaryDirectory() as folder:
+                project = Path(folder)
+                (project / 'try').mkdir()
+                (project / 'try/__init__.py').touch()
+                (project / 'try/test_it.py').write_text(textwrap.dedent(self.TESTS))
+                stestr = str(Path(sys.executable).with_name('stestr'))
+                watch = (sys.executable, '-m', 'zuul_local.testing.watch', folder, f'{folder}/cases.json', '60', '1',
+                         stestr, '--test-path', 'try', '--top-dir', '.', 'run', '--subunit', '--concurrency', '1')
+                verb = f'from zuul_local import process; process.heed_termination(); process.show({watch!r})'
+                started = subprocess.Popen((sys.executable, '-c', verb), cwd=folder, stderr=subprocess.DEVNULL,
+                                           env={**os.environ, 'PYTHONPATH': str(paths.LIBRARY)})
+                self.addCleanup(started.kill)
+                worker = self.wait_for_number(project / 'running')
+                started.send_signal(number)
+                started.wait(30)
+                self.assertFalse(Path(f'/proc/{worker}').exists())
+                self.assertTrue((project / 'cleaned').exists())
+
+    def wait_for_number(self, path: Path) -> int:
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            if path.exists() and path.read_text():
+                return int(path.read_text())
+            time.sleep(0.05)
+        self.fail(f'{path} never came')
