@@ -35,16 +35,17 @@ class Keeper:
 
     @classmethod
     def start(cls, run_id: str, podman_argv: Sequence[str], folder: Path) -> Keeper:
-        """Start to watch over this process.
+        """Start to watch over this process, which may have nodes of several builds.
 
         :param podman_argv: podman and the options in front of its verb; its environment is this process's.
         :param folder: the folder of the run, removed with the rest.
         """
+        from zuul_local.nodes.owner import me       # not there in the child
         read, write = os.pipe()
         try:
             child = subprocess.Popen(
                 [sys.executable, '-S', '-E', os.path.abspath(__file__), run_id, json.dumps(list(podman_argv)),
-                 str(folder), str(os.getpid())],
+                 str(folder), me()],
                 stdin=read, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd='/', start_new_session=True)
         finally:
             os.close(read)
@@ -89,8 +90,11 @@ def half_made(entry: Mapping[str, Any]) -> str:
     return match[1] if match and entry['State'] == 'storage' else ''
 
 
-def remove(run_id: str, podman_argv: Sequence[str]) -> bool:
-    """Remove the containers and networks of the run but those to keep; return whether none is left."""
+def remove(owner: str, run_id: str, podman_argv: Sequence[str]) -> bool:
+    """Remove the containers and networks of *owner* but those to keep; return whether none is left.
+
+    :param run_id: whose half made containers go, too; others' are left to the next start.
+    """
     def podman(*words: str) -> str:
         return subprocess.run([*podman_argv, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL, timeout=60, check=False).stdout.decode()
@@ -100,7 +104,7 @@ def remove(run_id: str, podman_argv: Sequence[str]) -> bool:
         return found
 
     def goes(labels: dict[str, str]) -> bool:
-        return labels.get('zuul-local.run') == run_id and 'zuul-local.keep' not in labels
+        return labels.get('zuul-local') == owner and 'zuul-local.keep' not in labels
 
     containers = [entry['Names'][0] for entry in listed('ps', '-a', '--external')
                   if goes(entry['Labels'] or {}) or half_made(entry) == run_id]
@@ -130,16 +134,16 @@ def wait_for_end(pid: int, parent: int) -> bool:
 def main() -> None:
     """Be the child."""
     parent = os.getppid()
-    run_id, podman_argv, folder, pid = sys.argv[1:5]
+    run_id, podman_argv, folder, owner = sys.argv[1:5]
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    if not wait_for_end(int(pid), parent):
+    if not wait_for_end(int(owner.partition(':')[0]), parent):
         return
     for _ in range(TRIES):              # a podman that we killed may have left something half made
         kill_marked(run_id)
         shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(subprocess.TimeoutExpired, ValueError, OSError):
-            if remove(run_id, json.loads(podman_argv)):
+            if remove(owner, run_id, json.loads(podman_argv)):
                 break
         time.sleep(0.2)
 

@@ -41,12 +41,63 @@ class Frozen:
     pipeline: str
 
 
-def freeze(tenant: LocalTenant, name: str, *, variables: Mapping[str, Any] | None = None,
-           labels: Mapping[str, str] | None = None, commit: str = '') -> Frozen:
-    """Freeze job *name* for the project at hand.
+@dataclass(frozen=True)
+class Graph:
+    """What a run consists of: a job, alone or after those that it depends on.
 
-    :param variables: job variables that win over all others of the configuration but extra-vars.
-    :param labels: label that the job asks for -> label to use; the key '*' stands for every label.
+    :ivar item: Zuul's QueueItem with its job graph.
+    :ivar pipeline: see :class:`Frozen`.
+    :ivar left_out: what the job depends on and is not part of the run, and whether it is a soft dependency.
+    :ivar labels: see :func:`freeze_graph`.
+    :ivar ansible_version: the Ansible to use in place of what jobs ask for; '' for theirs.
+    """
+
+    tenant: LocalTenant
+    item: Any
+    pipeline: str
+    left_out: Mapping[str, bool]
+    labels: Mapping[str, str]
+    ansible_version: str = ''
+
+    @property
+    def jobs(self) -> list[Any]:
+        """Zuul's jobs in the order of the configuration."""
+        return list(self.item.current_build_set.job_graph.getJobs())
+
+    def frozen(self, job: Any, attempt: int = 1, attempts: int = 0) -> Frozen:
+        """Return *job* as an executor gets it now, with what the builds before it returned.
+
+        :param attempt: number of the build among those of the job.
+        :param attempts: the most there may be; 0 for what the job says.
+        """
+        seen = _as_executor_sees(job)
+        _relabel(seen, self.labels)
+        if self.ansible_version:
+            seen._set(ansible_version=self.ansible_version)
+        params = _parameters(self.tenant, self.item, job)
+        params['zuul'].update(attempts=attempt, max_attempts=attempts or job.attempts)
+        return Frozen(seen, params, self.pipeline)
+
+
+def freeze(tenant: LocalTenant, name: str, **arguments: Any) -> Frozen:
+    """Freeze job *name* for the project at hand, on its own.
+
+    :param arguments: those of :func:`freeze_graph`.
+    :raises UserError: no such job, or one that Zuul refuses, in Zuul's words.
+    """
+    graph = freeze_graph(tenant, name, **arguments)
+    return graph.frozen(graph.jobs[0])
+
+
+def freeze_graph(tenant: LocalTenant, name: str, *, variables: Mapping[str, Any] | None = None,
+                 labels: Mapping[str, str] | None = None, commit: str = '', dependencies: bool = False,
+                 ansible_version: str = '') -> Graph:
+    """Freeze job *name* for the project at hand, with *dependencies* also those that it depends on.
+
+    These are taken from the pipeline that runs the job; when none does, as they are defined.
+
+    :param variables: variables of the job that win over all others of the configuration but extra-vars.
+    :param labels: label that a job asks for -> label to use; the key '*' stands for every label.
     :param commit: id of the commit that is to be tested.
     :raises UserError: no such job, or one that Zuul refuses, in Zuul's words.
     """
@@ -55,47 +106,113 @@ def freeze(tenant: LocalTenant, name: str, *, variables: Mapping[str, Any] | Non
         raise _unknown(tenant, name)
     _stand_in_nodesets(layout, labels or {})
     _stand_in_templates(layout, tenant.project.canonical_name)
-    attached: list[str] = []
-    try:
-        with LocalZKContext(log) as context, _attach(tenant, name, variables or {}, attached):
-            queue = model.ChangeQueue.new(context, manager=layout.pipeline_managers[PIPELINE])
-            item = model.QueueItem.new(context, queue=queue, changes=[_change(tenant, commit)])
-            item.freezeJobGraph(layout=layout, context=context, live_blobs=None, skip_file_matcher=True,
-                                redact_secrets_and_keys=False)
-    except (model.JobConfigurationError, ConfigurationSyntaxError) as error:
-        raise _refused(tenant, name, error) from error
-    jobs = {job.name: job for job in item.current_build_set.job_graph.getJobs()}
-    if name not in jobs:
-        raise _not_applicable(tenant, name)
-    job = _as_executor_sees(jobs[name])
-    _relabel(job, labels or {})
-    return Frozen(job, _parameters(tenant, item, jobs[name]), attached[0] if attached else '')
+    wanted = _Wanted(tenant, name, variables or {})
+    item = wanted.freeze(commit)
+    while dependencies and wanted.add_dependencies():
+        item = wanted.freeze(commit)
+    if dependencies:
+        wanted.only = False
+        item = wanted.freeze(commit)
+    left_out = {} if dependencies else wanted.noted[name]
+    return Graph(tenant, item, wanted.pipeline, left_out, labels or {}, ansible_version)
 
 
-@contextlib.contextmanager
-def _attach(tenant: LocalTenant, name: str, variables: Mapping[str, Any], attached: list[str]) -> Iterator[None]:
-    """Make the layout say that the project runs just this job, as its own stanza (if it has one) varies it."""
-    layout = tenant.layout
-    original = layout.getProjectPipelineConfig
+class _Wanted:
+    """The jobs that are to be frozen together.
 
-    def only_this_job(item: Any, change: Any) -> Any:
-        config = model.ProjectPipelineConfig()
+    :ivar noted: job -> what it depends on -> whether softly, as Zuul's last freezing had it.
+    :ivar only: dependencies on other jobs than the wanted ones are left out; else Zuul heeds them.
+    """
+
+    def __init__(self, tenant: LocalTenant, name: str, variables: Mapping[str, Any]) -> None:
+        self.tenant = tenant
+        self.name = name
+        self.variables = variables
+        self.names = [name]
+        self.noted: dict[str, dict[str, bool]] = {}
+        self.only = True
+        self.pipeline, self.theirs = self._attachment()
+
+    def freeze(self, commit: str) -> Any:
+        """Return Zuul's QueueItem with the frozen jobs.
+
+        :raises UserError: the job does not apply, or Zuul refuses it or one that it depends on.
+        """
+        layout = self.tenant.layout
+        try:
+            with LocalZKContext(log) as context, self._attach():
+                queue = model.ChangeQueue.new(context, manager=layout.pipeline_managers[PIPELINE])
+                item = model.QueueItem.new(context, queue=queue, changes=[_change(self.tenant, commit)])
+                item.freezeJobGraph(layout=layout, context=context, live_blobs=None, skip_file_matcher=True,
+                                    redact_secrets_and_keys=False)
+        except (model.JobConfigurationError, ConfigurationSyntaxError) as error:
+            raise _refused(self.tenant, self.name, error) from error
+        except Exception as error:
+            if not str(error).startswith('Dependency cycle'):       # Zuul has no class of its own for it
+                raise
+            raise _refused(self.tenant, self.name, error) from error
+        if self.name not in self.noted:
+            raise _not_applicable(self.tenant, self.name)
+        return item
+
+    def add_dependencies(self) -> bool:
+        """Want also what the wanted jobs depend on, where it is to be had; return whether that is more than before."""
+        known = self.theirs.job_list.jobs if self.theirs else self.tenant.layout.jobs
+        more = sorted({other for depends in self.noted.values() for other in depends if other in known}
+                      - set(self.names))
+        self.names = more + self.names
+        return bool(more)
+
+    def _attachment(self) -> tuple[str, Any]:
+        """Return the first pipeline in which the project runs the job, and its configuration there."""
+        layout = self.tenant.layout
+        change = _change(self.tenant, '')
         for pipeline in _pipelines(layout):
-            seen = SimpleNamespace(manager=layout.pipeline_managers[pipeline], annotateLogger=item.annotateLogger)
-            theirs = original(seen, change)
-            if theirs and name in theirs.job_list.jobs:
-                config.variables = theirs.variables
-                config.job_list.jobs[name] = list(theirs.job_list.jobs[name])
-                attached.append(pipeline)
-                break
-        config.job_list.addJob(_variant(tenant.project, name, variables))
+            seen = SimpleNamespace(manager=layout.pipeline_managers[pipeline], annotateLogger=lambda logger: logger)
+            theirs = layout.getProjectPipelineConfig(seen, change)
+            if theirs and self.name in theirs.job_list.jobs:
+                return pipeline, theirs
+        return '', None
+
+    @contextlib.contextmanager
+    def _attach(self) -> Iterator[None]:
+        """Make the layout say that the project runs just these jobs, as its own stanza (if it has them) varies them."""
+        layout, graph = self.tenant.layout, model.JobGraph
+        original = layout.getProjectPipelineConfig
+        self.noted = {}
+        layout.getProjectPipelineConfig = lambda item, change: self._configuration()
+        model.JobGraph = self._graph()
+        try:
+            yield
+        finally:
+            layout.getProjectPipelineConfig = original
+            model.JobGraph = graph
+
+    def _configuration(self) -> Any:
+        config = model.ProjectPipelineConfig()
+        if self.theirs:
+            config.variables = self.theirs.variables
+            for name in self.theirs.job_list.jobs:      # in the order of the stanza
+                if name in self.names:
+                    config.job_list.jobs[name] = list(self.theirs.job_list.jobs[name])
+        for name in self.names:
+            if name == self.name or not self.theirs:
+                variables = self.variables if name == self.name else {}
+                config.job_list.addJob(_variant(self.tenant.project, name, variables))
         return config
 
-    layout.getProjectPipelineConfig = only_this_job
-    try:
-        yield
-    finally:
-        layout.getProjectPipelineConfig = original
+    def _graph(self) -> type:
+        wanted = self
+
+        class Graph(model.JobGraph):    # type: ignore[misc]
+            def addJob(self, job: Any) -> None:
+                wanted.noted[job.name] = {one.name: one.soft for one in job.dependencies}
+                super().addJob(job)
+                if wanted.only:
+                    mine = self._dependencies[job.uuid]
+                    self._dependencies[job.uuid] = {name: mine[name] for name in mine if name in wanted.names}
+
+        return Graph
 
 
 def _pipelines(layout: Any) -> list[str]:
@@ -112,7 +229,6 @@ def _variant(project: Project, name: str, variables: Mapping[str, Any]) -> Any:
     job.start_mark = None
     if variables:       # set at all, even to nothing, they would be refused by final and protected jobs
         job.variables = dict(variables)
-    job.dependencies = frozenset()      # this build runs alone
     return job
 
 
@@ -165,7 +281,6 @@ def _parameters(tenant: LocalTenant, item: Any, job: Any) -> dict[str, Any]:
         dependent_changes=[change.toDict() for change in item.changes], merger_items=[],
         redact_secrets_and_keys=False)
     params['zuul'].update(common.zuul_params_from_job(job))
-    params['zuul'].update(attempts=1, max_attempts=job.attempts)
     return json.loads(model.json_dumps(params, sort_keys=True))
 
 
@@ -209,4 +324,6 @@ def _refused(tenant: LocalTenant, name: str, error: Exception) -> UserError:
     elif 'is abstract' in text:
         children = sorted(job for job, variants in tenant.layout.jobs.items() if variants[0].parent == name)
         hint = f'Jobs that inherit from it: {", ".join(children) or "none"}.'
+    elif 'which was not run' in text:
+        text += _broken(tenant, 'The reason may be in what could not be loaded:')
     return UserError(f'{where}job {name}: {text}', hint)

@@ -12,7 +12,7 @@ import unittest
 from collections.abc import Callable
 from pathlib import Path
 
-from zuul_local.nodes import keeper
+from zuul_local.nodes import keeper, owner
 from zuul_local.paths import LIBRARY
 
 RUNNER = textwrap.dedent('''\
@@ -53,14 +53,17 @@ class Switch(unittest.TestCase):
         self.podman.write_text(PODMAN.format(log=self.log))
         self.podman.chmod(0o755)
         self.run_id = os.urandom(4).hex()
-        ours = {'zuul-local.run': self.run_id}
+
+    def write_containers(self, runner: int) -> None:
+        ours = {'zuul-local': owner.of(runner), 'zuul-local.run': self.run_id}
         Path(f'{self.log}.containers').write_text(json.dumps([
             {'Names': ['ours'], 'State': 'running', 'Labels': ours},
+            {'Names': ['next build'], 'State': 'running', 'Labels': {**ours, 'zuul-local.run': '01234567'}},
             {'Names': ['kept'], 'State': 'running', 'Labels': {**ours, 'zuul-local.keep': 'yes'}},
             {'Names': [f'zuul-local-{self.run_id}-half'], 'State': 'storage', 'Labels': None},
             {'Names': ['zuul-local-0badcafe-half'], 'State': 'storage', 'Labels': None},
             {'Names': [f'zuul-local-{self.run_id}-by-name-only'], 'State': 'running', 'Labels': None},
-            {'Names': ['other'], 'State': 'running', 'Labels': {'zuul-local.run': '0badcafe'}},
+            {'Names': ['other'], 'State': 'running', 'Labels': {**ours, 'zuul-local': '1:1'}},
             {'Names': ['foreign'], 'State': 'running', 'Labels': None}]))
 
     def start(self, how: str) -> tuple[subprocess.Popen[str], int]:
@@ -70,6 +73,7 @@ class Switch(unittest.TestCase):
         self.addCleanup(runner.communicate)
         self.addCleanup(runner.kill)
         self.addCleanup(keeper.kill_marked, self.run_id)
+        self.write_containers(runner.pid)
         assert runner.stdout
         return runner, int(runner.stdout.readline())
 
@@ -90,7 +94,7 @@ class Switch(unittest.TestCase):
         runner.wait()
         self.wait_until(self.gone)
         removed = [line for line in self.log.read_text().splitlines() if line.startswith('rm ')]
-        self.assertEqual([f'rm -f -t 0 ours zuul-local-{self.run_id}-half'], removed)
+        self.assertEqual([f'rm -f -t 0 ours next build zuul-local-{self.run_id}-half'], removed)
 
     def test_a_runner_that_cleaned_up_is_let_go(self) -> None:
         runner, _ = self.start('release')
