@@ -34,6 +34,12 @@ def parser() -> argparse.ArgumentParser:
                       help='set a job variable; the value is YAML (repeatable)')
     verb.add_argument('--secret', action='append', default=[], metavar='NAME=FILE',
                       help='data of a secret that the job uses, as YAML (repeatable)')
+    verb.add_argument('--deps', action='store_true',
+                      help='run the jobs that it depends on first, and hand over what they return')
+    verb.add_argument('--attempts', type=_count, default=0, metavar='N',
+                      help='build again on fresh nodes, up to N times in all, when what fails is not the tests')
+    verb.add_argument('--ansible-version', default='', metavar='V',
+                      help='use this Ansible in place of the one that the job names')
     verb.add_argument('--offline', action='store_true', help='nodes on a network without a way out')
     verb.add_argument('--keep', action='store_true', help='keep the nodes when the build is over')
     verb.add_argument('--unsafe-localhost', action='store_true',
@@ -75,6 +81,12 @@ def _verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str,
     verb.add_argument('--no-install', action='store_true', help=argparse.SUPPRESS)
     verb.set_defaults(handler=handler)
     return verb
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f'{text!r} is no number of attempts; write 1, 2, 3 …')
+    return int(text)
 
 
 def _tenant(verb: argparse.ArgumentParser) -> None:

@@ -81,7 +81,7 @@ def publish(work: Path, destination: Path, facts: Mapping[str, str]) -> None:
                 left_out.append(str(source.relative_to(work)))
     said = {**facts, **({'left out, name taken': ', '.join(left_out)} if left_out else {})}
     (destination / INDEX).write_text(page(said, destination), encoding='utf-8', errors='replace')
-    _link(destination)
+    link(destination)
 
 
 def write_facts(destination: Path, facts: Mapping[str, Any]) -> None:
@@ -122,7 +122,8 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfileobj(reading, writing, 1 << 20)
 
 
-def _link(destination: Path) -> None:
+def link(destination: Path) -> None:
+    """Let the link ``latest`` lead to the build in *destination*."""
     link = destination.parent / LATEST
     aside = destination.parent / f'.latest-{destination.name}'
     aside.unlink(missing_ok=True)

@@ -79,9 +79,12 @@ def allowed_environment(environ: Mapping[str, str]) -> dict[str, str]:
 class Executor:
     """What an AnsibleJob reads of its ExecutorServer.
 
-    :param folder: folder of the run; the job directory is made in it.
+    :param folder: folder of the build; the job directory is made in it.
+    :param clones: folder of the clones, see :func:`merge_path`.
     :param repo_state: connection -> project -> ref -> commit.
     :param private_key: key that the nodes accept.
+    :ivar result: what the job reported at its end.
+    :ivar paused: what the job reported when it paused; None before.
     """
 
     verbose = False
@@ -96,21 +99,22 @@ class Executor:
     merge_name = 'zuul-local'
     nodepool = launcher = keystore = None
 
-    def __init__(self, folder: Path, connections: LocalConnections, repo_state: Mapping[str, Any],
+    def __init__(self, folder: Path, clones: Path, connections: LocalConnections, repo_state: Mapping[str, Any],
                  environment: Environment, private_key: Path, sandbox: Any) -> None:
         self.connections = connections
         self.connections.drivers['nullwrap'] = NullwrapDriver()
         self.execution_wrapper = sandbox
         self.repo_state = repo_state
         self.jobdir_root = str(folder)
-        self.merge_root = str(folder / 'git')
+        self.merge_root = str(clones)
         self.secrets_cache: dict[str, bytes] = {}
         self.process_worker = ThreadPoolExecutor(max_workers=4)
         self.stop_worker_parent_conn, self._stop_worker_child_conn = multiprocessing.Pipe()
         self.management_events: Any = collections.defaultdict(lambda: None)
         self.semaphore_handler = self
         self.result: dict[str, Any] = {}
-        self.paused_job: Any = None
+        self.paused: dict[str, Any] | None = None
+        self.job: Any = None
         plugins = folder / 'plugins'
         self.ansible_manager = AnsibleManager(str(plugins), runtime_install_root=str(environment.ansible_root))
         self.ansible_manager.copyAnsibleFiles()
@@ -155,11 +159,12 @@ class Executor:
     def resumeBuild(self, request: Any) -> None:
         return None
 
-    def pauseBuild(self, request: Any, data: Any) -> None:
-        """A job pauses so that jobs depending on it can run; there are none here, so it goes on at once."""
-        self.paused_job.resume()
+    def pauseBuild(self, request: Any, data: dict[str, Any]) -> None:
+        self.paused = data
 
     def completeBuild(self, request: Any, result: dict[str, Any]) -> None:
+        if result.get('result') is None and not result.get('exception') and self.job.retry_limit:
+            result['result'] = 'RETRY_LIMIT'        # as an executor does
         self.result = result
 
     def finishJob(self, unique: str) -> None:
@@ -207,7 +212,7 @@ class Job(AnsibleJob):
         zuul_server.LogReceiver = Receiver
         with _instead_of_zookeeper(job):
             super().__init__(executor, request, arguments)
-        executor.paused_job = self
+        executor.job = self
         executor.heed_log_receiver(self)
 
     def setNodeInfo(self) -> None:
@@ -228,8 +233,6 @@ class Job(AnsibleJob):
 
     def runPlaybooks(self, args: Any) -> Any:
         self._before_playbooks()
-        for name in PLAIN_GIT:      # all is cloned, and playbooks have a home of their own to configure git in
-            os.environ.pop(name, None)
         self._connect()
         return super().runPlaybooks(args)
 
@@ -258,6 +261,8 @@ class Job(AnsibleJob):
     def runAnsible(self, cmd: list[str], *args: Any, **kwargs: Any) -> tuple[int, int | None]:
         if self.lost_nodes:
             cmd = [*cmd, '--limit', ':'.join(('localhost', 'all', *(f'!{name}' for name in self.lost_nodes)))]
+        for name in PLAIN_GIT:      # all is cloned, and playbooks have a home of their own to configure git in
+            os.environ.pop(name, None)
         start = time.monotonic()
         try:
             return super().runAnsible(cmd, *args, **kwargs)
@@ -269,6 +274,7 @@ class Job(AnsibleJob):
         """A node is gone: stop what runs on it, and let cleanup playbooks do without it."""
         self.lost_nodes.append(name)
         self.aborted = True
+        self.resume()
         self.abortRunningProc(timed_out=True)
 
 
@@ -362,9 +368,9 @@ def check_sandbox(executor: Executor, version: str) -> None:
                         'Check that user namespaces are allowed for this user: bwrap --ro-bind / / true')
 
 
-def merge_path(folder: Path, host: str, name: str) -> Path:
-    """Return where Zuul's merger expects the clone of a project below the run's *folder*."""
-    return folder / 'git' / workspace_project_path(host, name, SCHEME_UNIQUE)
+def merge_path(clones: Path, host: str, name: str) -> Path:
+    """Return where Zuul's merger expects the clone of a project below the folder of all *clones*."""
+    return clones / workspace_project_path(host, name, SCHEME_UNIQUE)
 
 
 class LastLines(logging.Handler):
@@ -378,7 +384,9 @@ class LastLines(logging.Handler):
         self.lines.append(record.getMessage().removeprefix('Ansible output: '))
 
     def attach(self) -> LastLines:
+        """Take the place of those of the build before."""
         logger = logging.getLogger('zuul.AnsibleJob.output')
+        logger.handlers.clear()
         logger.setLevel(logging.DEBUG)
         logger.propagate = False
         logger.addHandler(self)

@@ -1,4 +1,4 @@
-"""What a build is asked to do, and what is refused before anything starts."""
+"""What a run is asked to do, and what is refused before anything starts."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from zuul_local import lint
+from zuul_local.environment.ansibles import versions
 from zuul_local.errors import UserError
 from zuul_local.nodes.labels import OFFLINE, Label, load_labels, with_python
-from zuul_local.tenant.freeze import Frozen, freeze
+from zuul_local.tenant.freeze import Frozen, Graph, freeze_graph
 from zuul_local.tenant.load import DEFAULT_ANSIBLE, LocalTenant
 from zuul_local.tenant.settings import FILE
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to run, as the command line says it."""
+    """What to run, as the command line says it.
+
+    :ivar dependencies: run the jobs that the job depends on, too.
+    :ivar attempts: the most builds of a job; 0 for one.
+    :ivar ansible_version: the Ansible to use in place of what jobs ask for; '' for theirs.
+    """
 
     job: str
     project: Path
@@ -27,15 +33,18 @@ class Request:
     label: str = ''
     variables: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, Any] = field(default_factory=dict)
+    dependencies: bool = False
+    attempts: int = 0
+    ansible_version: str = ''
     offline: bool = False
     keep: bool = False
     unsafe_localhost: bool = False
 
 
-def freeze_job(tenant: LocalTenant, request: Request) -> tuple[Frozen, list[tuple[str, Label]]]:
-    """Return the frozen job, and name and label of each of its nodes.
+def freeze_jobs(tenant: LocalTenant, request: Request) -> Graph:
+    """Return the job with what it depends on, as far as that is asked for.
 
-    :raises UserError: no such job for this project, or a label that is not ours.
+    :raises UserError: no such job for this project, or a label or an Ansible that is not ours.
     """
     labels = load_labels()
     if request.label and request.label not in labels:
@@ -44,18 +53,30 @@ def freeze_job(tenant: LocalTenant, request: Request) -> tuple[Frozen, list[tupl
     if unknown and not request.label:
         raise UserError(f'{tenant.project.path / FILE}: labels: {", ".join(map(repr, unknown))} stands on the right, '
                         f'where a label of ours belongs: {", ".join(labels)}.')
+    if request.ansible_version and request.ansible_version not in versions():
+        raise UserError(f'--ansible-version {request.ansible_version!r} is none that Zuul runs: it has '
+                        f'{" and ".join(versions())}.')
     mapping = {'*': request.label} if request.label else tenant.settings.labels
-    frozen = freeze(tenant, request.job, variables=request.variables, labels=mapping)
+    return freeze_graph(tenant, request.job, variables=request.variables, labels=mapping,
+                        dependencies=request.dependencies, ansible_version=request.ansible_version)
+
+
+def choose_nodes(tenant: LocalTenant, frozen: Frozen, request: Request) -> list[tuple[str, Label]]:
+    """Return name and label of each node of a frozen job, whose labels become those without a way out when it is asked.
+
+    :raises UserError: a label that is not ours.
+    """
+    labels = load_labels()
     wanted = []
     for node in frozen.job.nodeset.getNodes():
         odd = [name for name in node.name if '/' in name]
         if odd:
-            raise UserError(f'job {request.job}: the node name {odd[0]!r} has a slash; Ansible names files by it.',
+            raise UserError(f'job {frozen.job.name}: the node name {odd[0]!r} has a slash; Ansible names files by it.',
                             'Give the node another name in the nodeset.')
         name = node.label
         if name not in labels:
             raise UserError(
-                f'job {request.job} asks for label {name!r} (node {node.name[0]!r}), which is not one of ours: '
+                f'job {frozen.job.name} asks for label {name!r} (node {node.name[0]!r}), which is not one of ours: '
                 f'{", ".join(labels)}.',
                 f'Use another with --label {next(iter(labels))}, or for good in '
                 f'{tenant.project.path}/zuul-local.yaml:\n'
@@ -63,39 +84,55 @@ def freeze_job(tenant: LocalTenant, request: Request) -> tuple[Frozen, list[tupl
         if request.offline and not name.endswith(OFFLINE):
             node.label = name = name + OFFLINE
         wanted.append((node.name[0], labels[name]))
-    return frozen, wanted
+    return wanted
 
 
-def check(tenant: LocalTenant, frozen: Frozen, request: Request, ansibles: Sequence[str]) -> None:
+def ansible_of(frozen: Frozen) -> str:
+    """Return the Ansible version that a frozen job runs with."""
+    return frozen.job.ansible_version or DEFAULT_ANSIBLE
+
+
+def check(tenant: LocalTenant, jobs: Sequence[Frozen], request: Request) -> None:
     """Refuse, before anything starts, what cannot work.
 
-    :param ansibles: the Ansible versions that there are.
-    :raises UserError: with all that is wrong and what would be right.
+    :raises UserError: with all that is wrong about a job and what would be right.
     """
-    problems = [problem for problem in lint.preflight(tenant, frozen) if problem.severity == 'error']
-    if problems:
-        raise UserError(f'job {request.job} cannot run:\n' + '\n'.join(map(str, problems)))
-    version = frozen.job.ansible_version or DEFAULT_ANSIBLE
-    if version not in ansibles:
-        raise UserError(f'job {request.job} wants Ansible {version} (ansible-version); here is {", ".join(ansibles)}.',
-                        f'Set ansible-version: {DEFAULT_ANSIBLE} in the job, or leave it out.')
-    needed = sorted({name for playbook in frozen.job.all_playbooks for name in playbook['secrets']})
-    missing = [name for name in needed if name not in request.secrets]
-    if missing:
-        raise UserError(
-            f'job {request.job} uses the secrets {", ".join(needed)}, which only the real Zuul can decrypt; '
-            f'not given: {", ".join(missing)}.', ' '.join(f'--secret {name}=FILE' for name in missing))
-    if needed and request.unsafe_localhost:
-        raise UserError(f'job {request.job} uses secrets, and --unsafe-localhost has no place for them but the disk.',
-                        'Install bubblewrap and leave the option out.')
-    unused = sorted(set(request.secrets) - set(needed))
+    needed: set[str] = set()
+    for frozen in jobs:
+        _check_job(tenant, frozen, request)
+        needed |= _secrets(frozen)
+    unused = sorted(set(request.secrets) - needed)
     if unused:
         raise UserError(f'job {request.job} uses no secret called {", ".join(unused)}; '
-                        f'it uses: {", ".join(needed) or "none"}.')
-    _check_python(frozen, request)
+                        f'it uses: {", ".join(sorted(needed)) or "none"}.')
 
 
-def _check_python(frozen: Frozen, request: Request) -> None:
+def _check_job(tenant: LocalTenant, frozen: Frozen, request: Request) -> None:
+    name = frozen.job.name
+    problems = [problem for problem in lint.preflight(tenant, frozen) if problem.severity == 'error']
+    if problems:
+        raise UserError(f'job {name} cannot run:\n' + '\n'.join(map(str, problems)))
+    version = ansible_of(frozen)
+    if version not in versions():
+        raise UserError(f'job {name} wants Ansible {version} (ansible-version); here is {" and ".join(versions())}.',
+                        f'Set ansible-version: {DEFAULT_ANSIBLE} in the job, or leave it out.')
+    needed = sorted(_secrets(frozen))
+    missing = [secret for secret in needed if secret not in request.secrets]
+    if missing:
+        raise UserError(
+            f'job {name} uses the secrets {", ".join(needed)}, which only the real Zuul can decrypt; '
+            f'not given: {", ".join(missing)}.', ' '.join(f'--secret {secret}=FILE' for secret in missing))
+    if needed and request.unsafe_localhost:
+        raise UserError(f'job {name} uses secrets, and --unsafe-localhost has no place for them but the disk.',
+                        'Install bubblewrap and leave the option out.')
+    _check_python(frozen)
+
+
+def _secrets(frozen: Frozen) -> set[str]:
+    return {name for playbook in frozen.job.all_playbooks for name in playbook['secrets']}
+
+
+def _check_python(frozen: Frozen) -> None:
     """Refuse a ``python_version`` that no node of the job has; roles would notice only minutes later."""
     version = frozen.job.variables.get('python_version')
     if version is None or frozen.job.variables.get('python_use_pyenv') or frozen.job.variables.get('python_use_stow'):
@@ -106,7 +143,7 @@ def _check_python(frozen: Frozen, request: Request) -> None:
         if str(version) not in label.pythons:
             able = [one.name for one in with_python(str(version), labels) if one.offline == label.offline]
             raise UserError(
-                f'job {request.job} wants Python {version}, which label {label.name} does not have '
+                f'job {frozen.job.name} wants Python {version}, which label {label.name} does not have '
                 f'(it has {", ".join(label.pythons)}).',
                 f'--label {able[0]}' if able else
                 'No label has it: ' + '; '.join(f'{one.name} has {", ".join(one.pythons)}'

@@ -1,4 +1,4 @@
-"""``zuul-local run``: one build of one job."""
+"""``zuul-local run``: a job, and what it depends on if that is asked for."""
 
 from __future__ import annotations
 
@@ -27,15 +27,16 @@ def run(args: argparse.Namespace) -> int:
     reporter = Reporter(sys.stderr if args.json else sys.stdout, start)
     reporter.say(f'zuul-local: job {args.job} of {Path(args.project).resolve()}')
     # Zuul's own modules are loaded after the first line is out: they take a third of a second.
-    from zuul_local.build.build import build
     from zuul_local.build.request import Request
-    outcome = build(Request(
+    from zuul_local.build.session import run as run_session
+    report = run_session(Request(
         job=args.job, project=Path(args.project), run_id=run_id, base_ref=args.base_ref, given=tuple(args.with_),
         label=args.label, variables=parse_variables(args.var), secrets=parse_secrets(args.secret),
-        offline=args.offline, keep=args.keep, unsafe_localhost=args.unsafe_localhost), reporter)
+        dependencies=args.deps, attempts=args.attempts, ansible_version=args.ansible_version, offline=args.offline,
+        keep=args.keep, unsafe_localhost=args.unsafe_localhost), reporter)
     if args.json:
-        print(json.dumps(outcome.facts, indent=2, default=str))
-    return outcome.code
+        print(json.dumps(report.facts, indent=2, default=str))
+    return report.code
 
 
 def _mark() -> str:
