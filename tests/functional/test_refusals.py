@@ -66,9 +66,11 @@ class TestRefusals(RunnerTest):
         self.assertRegex(output, r'Python 3\.13[\s\S]*debian-bookworm does not have[\s\S]*--label debian-trixie')
 
     def test_ansible_that_is_not_here(self) -> None:
-        job = JOB.replace('    run:', '    ansible-version: 9\n    run:')
+        job = JOB.replace('    run:', '    ansible-version: 8\n    run:')
         output = self.refused('run', 'demo', folder=self.configured(job))
-        self.assertRegex(output, r'wants Ansible 9 \(ansible-version\); here is 11\.\n.*ansible-version: 11')
+        self.assertIn("Requested ansible version '8' is unknown. Supported versions are 9, 11.", output)
+        output = self.refused('run', 'demo', '--ansible-version', '8', folder=self.make_project(name='plain'))
+        self.assertIn("--ansible-version '8' is none that Zuul runs: it has 9 and 11.", output)
 
     def test_other_repository_without_git(self) -> None:
         (self.top / 'plain').mkdir()
