@@ -78,7 +78,8 @@ def show(
 ) -> int:
     """Run *argv* to its end with its output going where ours goes, and return its exit code.
 
-    It stays in our session: a Ctrl-C in the terminal reaches it; what terminates us alone is passed on. It is waited for.
+    It stays in our session: a Ctrl-C in the terminal reaches it; what terminates us alone is passed on. Then it is
+    waited for.
 
     :raises ProcessError: it could not be started.
     """

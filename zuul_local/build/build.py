@@ -21,7 +21,6 @@ from zuul_local.build.request import choose_nodes
 from zuul_local.errors import UserError
 from zuul_local.nodes.container import Node, Nodes
 from zuul_local.nodes.image import ensure_image
-from zuul_local.nodes.labels import Label
 from zuul_local.process import ProcessError
 from zuul_local.tenant.freeze import Frozen
 

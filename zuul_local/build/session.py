@@ -130,11 +130,9 @@ class _Session:
             build = self.live[self.builds.resumed.pop(0).uuid]
             build.resume()
             return build
-        started = None if self.interrupts else self.builds.start_next()
-        if started:
-            build = self._start(*started)
-            if build:
-                return build
+        ready = None if self.interrupts else self.builds.start_next()
+        if ready and (started := self._start(*ready)):
+            return started
         for build in reversed(self.live.values()):      # interrupted while others were to run
             build.interrupt()
             return build
@@ -192,8 +190,8 @@ class _Session:
         [*_, last] = [record for record in self.records if record['job'] == self.machine.request.job] or [{}]
         if len(self.records) > 1:
             for record in self.records:
-                where = record.get('logs') or record['reason']
-                self.reporter.say(f'{record["result"]:<12} {record.get("seconds", 0):7.1f} s  {record["job"]}   {where}')
+                seconds, where = record.get('seconds', 0), record.get('logs') or record['reason']
+                self.reporter.say(f'{record["result"]:<12} {seconds:7.1f} s  {record["job"]}   {where}')
             if 'logs' in last:
                 bundle.link(Path(last['logs']))
         code = errors.INTERRUPTED if self.interrupts else max(self.codes.values())

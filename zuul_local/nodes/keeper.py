@@ -40,7 +40,8 @@ class Keeper:
         :param podman_argv: podman and the options in front of its verb; its environment is this process's.
         :param folder: the folder of the run, removed with the rest.
         """
-        from zuul_local.nodes.owner import me       # not there in the child
+        from zuul_local.nodes.owner import me  # not there in the child
+
         read, write = os.pipe()
         try:
             child = subprocess.Popen(

@@ -204,7 +204,7 @@ class _Wanted:
     def _graph(self) -> type:
         wanted = self
 
-        class Graph(model.JobGraph):    # type: ignore[misc]
+        class Graph(model.JobGraph):
             def addJob(self, job: Any) -> None:
                 wanted.noted[job.name] = {one.name: one.soft for one in job.dependencies}
                 super().addJob(job)
