@@ -58,8 +58,9 @@ def templates(tenant: LocalTenant) -> list[dict[str, Any]]:
 
 def labels(tenant: LocalTenant) -> list[dict[str, Any]]:
     """Return our labels, then those of other sites that the project's settings map to them."""
-    ours = [{'name': label.name, 'suite': label.suite, 'pythons': list(label.pythons), 'kind': label.kind,
-             'default': label.default, 'offline': label.offline, 'stands_for': ''} for label in load_labels().values()]
+    ours = [{'name': label.name, 'platform': label.platform, 'release': label.release, 'pythons': list(label.pythons),
+             'kind': label.kind, 'default': label.default, 'offline': label.offline, 'stands_for': ''}
+            for label in load_labels().values()]
     by_name = {one['name']: one for one in ours}
     return ours + [{**by_name.get(used, {}), 'name': name, 'default': False, 'stands_for': used}
                    for name, used in tenant.settings.labels.items()]
@@ -107,9 +108,9 @@ def _templates_text(facts: dict[str, Any]) -> list[str]:
 
 
 def _labels_text(facts: dict[str, Any]) -> list[str]:
-    rows = [(one['name'] + (' (default)' if one['default'] else ''), f'Debian {one.get("suite", "?")}',
-             f'Python {", ".join(one.get("pythons", ()))}', one.get('kind', ''),
-             f'stands for {one["stands_for"]}' if one['stands_for'] else
+    rows = [(one['name'] + (' (default)' if one['default'] else ''),
+             f'{one.get("platform", "?")} {one.get("release", "?")}', f'Python {", ".join(one.get("pythons", ()))}',
+             one.get('kind', ''), f'stands for {one["stands_for"]}' if one['stands_for'] else
              'no way out of its network' if one.get('offline') else '') for one in facts['labels']]
     return ['Labels:', *render.table(rows)]
 

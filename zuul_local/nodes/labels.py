@@ -18,6 +18,8 @@ class Label:
     """A kind of node.
 
     :param suite: the Debian suite that its image is made of.
+    :param platform: what the system says to be, as the meta/main.yaml of a role names it: 'Debian', 'EL'.
+    :param release: its release in the same words: 'bookworm', '9'.
     :param pythons: versions such as '3.11' that a fresh node has.
     :param kind: 'real', or 'contract' for a stand-in that only tests branches of our code.
     :param offline: its network has no way out.
@@ -25,6 +27,8 @@ class Label:
 
     name: str
     suite: str
+    platform: str
+    release: str
     pythons: tuple[str, ...]
     python_path: str
     kind: str

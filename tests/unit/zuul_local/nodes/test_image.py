@@ -11,7 +11,7 @@ from zuul_local.nodes.labels import Label
 from zuul_local.nodes.podman import Podman
 from zuul_local.nodes.site import Site
 
-LABEL = Label('debian-trixie', 'trixie', ('3.13',), '/usr/bin/python3', 'real')
+LABEL = Label('debian-trixie', 'trixie', 'Debian', 'trixie', ('3.13',), '/usr/bin/python3', 'real')
 SECRET = Site(proxies=(('http_proxy', 'http://u:secret@p'),), bundle=b'ca', pip=(('index-url', 'https://u:secret@i'),),
               apt_mirror='http://u:secret@m/debian', apt_proxies=(('http', 'http://u:secret@p'),))
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from zuul_local.nodes import labels
 
 TEXT = textwrap.dedent('''\
-    - {name: one, kind: real, suite: first, pythons: ['3.11'], python_path: /usr/bin/python3}
-    - {name: two, default: true, kind: contract, suite: second, pythons: ['3.12', '3.13'], python_path: /opt/python}
+    - {name: one, kind: real, suite: first, platform: Debian, release: first, pythons: ['3.11'],
+       python_path: /usr/bin/python3}
+    - {name: two, default: true, kind: contract, suite: second, platform: EL, release: '9', pythons: ['3.12', '3.13'],
+       python_path: /opt/python}
 ''')
 
 
@@ -27,6 +29,7 @@ class Labels(unittest.TestCase):
         self.assertFalse(self.labels['two'].offline)
         self.assertEqual('two', offline.image)
         self.assertEqual(('3.12', '3.13'), offline.pythons)
+        self.assertEqual(('EL', '9'), (offline.platform, offline.release))
 
     def test_the_default_is_never_offline(self) -> None:
         self.assertEqual('two', labels.default_label(self.labels).name)
@@ -45,4 +48,6 @@ class OurOwn(unittest.TestCase):
         self.assertEqual(['debian-bookworm'], [label.name for label in found.values() if label.default])
         self.assertLessEqual({label.kind for label in found.values()}, {'real', 'contract'})
         for label in found.values():
-            self.assertTrue(all(isinstance(version, str) for version in label.pythons), label)
+            self.assertTrue(all(isinstance(version, str) for version in (*label.pythons, label.release)), label)
+            if label.kind == 'real':
+                self.assertEqual(('Debian', label.suite), (label.platform, label.release))

@@ -1,5 +1,6 @@
 """The site: what this machine uses to reach the world."""
 
+import dataclasses
 import tempfile
 import unittest
 from pathlib import Path
@@ -8,8 +9,8 @@ from zuul_local.nodes import site
 from zuul_local.nodes.labels import Label
 from zuul_local.nodes.site import Site
 
-LABEL = Label('debian-trixie', 'trixie', ('3.13',), '/usr/bin/python3', 'real')
-OFFLINE = Label('debian-trixie-offline', 'trixie', ('3.13',), '/usr/bin/python3', 'real', offline=True)
+LABEL = Label('debian-trixie', 'trixie', 'Debian', 'trixie', ('3.13',), '/usr/bin/python3', 'real')
+OFFLINE = dataclasses.replace(LABEL, name='debian-trixie-offline', offline=True)
 BOOKWORM = 'ID=debian\nVERSION_CODENAME=bookworm\n'
 
 
