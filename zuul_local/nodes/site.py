@@ -93,7 +93,7 @@ class Site:
     def uv_toml(self) -> str:
         """Return the text of an uv.toml that names the same indexes; empty when uv needs none."""
         options = dict(self.pip)
-        lines = ['native-tls = true'] if self.bundle else []
+        lines = []      # the authorities come with SSL_CERT_FILE: the option for them has another name in each uv
         if index := options.get('index-url'):
             lines.append(f'index-url = "{index}"')
         if extra := options.get('extra-index-url', '').split():

@@ -58,8 +58,9 @@ class Discover(Machine):
         self.assertEqual(b'usual + ours', files[site.BUNDLE])
         self.assertEqual(b'ours', files[site.ANCHORS + '/deep-ours.crt'])
         self.assertIn(b'cert = ' + site.BUNDLE.encode(), files['/etc/pip.conf'])
-        self.assertIn(b'native-tls = true', files['/etc/uv/uv.toml'])
-        self.assertIn(b'REQUESTS_CA_BUNDLE=' + site.BUNDLE.encode(), files['/etc/environment'])
+        self.assertNotIn('/etc/uv/uv.toml', files)
+        for name in ('REQUESTS_CA_BUNDLE', 'SSL_CERT_FILE'):
+            self.assertIn(f'{name}={site.BUNDLE}\n'.encode(), files['/etc/environment'])
 
     def test_a_bundle_that_a_variable_names(self) -> None:
         self.put('/corp/ca.pem', 'corp')
