@@ -24,8 +24,10 @@ from zuul_local.nodes.podman import Podman, find_podman
 from zuul_local.nodes.site import File, Site, discover
 
 LABELS = labels.load_labels()
-BOOKWORM, TRIXIE, OFFLINE = (LABELS[f'debian-{name}'] for name in ('bookworm', 'trixie', 'bookworm-offline'))
+BULLSEYE, BOOKWORM, TRIXIE, OFFLINE = (
+    LABELS[f'debian-{name}'] for name in ('bullseye', 'bookworm', 'trixie', 'bookworm-offline'))
 PIP = 'python3 $(ls /opt/cache/wheels/pip-*.whl)/pip'
+UV = '/usr/uv-env/bin/uv -q'
 GONE = 10               # seconds in which a killed run must be gone
 
 RUNNER = textwrap.dedent('''\
@@ -63,7 +65,7 @@ class NodesTest(unittest.TestCase):
         cls.podman = find_podman()
         cls.site = discover(os.environ)
         cls.images = {label.name: image.ensure_image(cls.podman, label, cls.site, report)
-                      for label in (BOOKWORM, TRIXIE, OFFLINE)}
+                      for label in (BULLSEYE, BOOKWORM, TRIXIE, OFFLINE)}
 
     def make_nodes(self, site: Site | None = None, keep: bool = False) -> Nodes:
         folder = Path(tempfile.mkdtemp(prefix='zl-test-'))
@@ -88,7 +90,7 @@ class NodesTest(unittest.TestCase):
 
 
 class SideBySide(NodesTest):
-    """Three nodes of one run."""
+    """Nodes of one run."""
 
     nodes: Nodes
 
@@ -99,7 +101,7 @@ class SideBySide(NodesTest):
         cls.addClassCleanup(shutil.rmtree, folder)
         cls.nodes = Nodes(cls.podman, os.urandom(4).hex(), folder, cls.site, max_seconds=900)
         cls.addClassCleanup(cls.nodes.stop)
-        cls.nodes.start([('one', BOOKWORM), ('two', TRIXIE), ('three', OFFLINE)], cls.images)
+        cls.nodes.start([('one', BOOKWORM), ('two', TRIXIE), ('three', OFFLINE), ('four', BULLSEYE)], cls.images)
         cls.nodes.wait(60)
 
     def on(self, name: str, command: str, code: int = 0) -> str:
@@ -148,8 +150,24 @@ class SideBySide(NodesTest):
                                    ' --find-links /opt/cache/wheels tox')
                 self.on(node.name, 'try/bin/tox --version')
 
+    def test_get_pip_is_the_one_that_roles_know(self) -> None:
+        listed = (paths.LIBRARY / 'roles/ensure-pip/files/get-pip.sha256').read_text().splitlines()
+        for node in self.each():
+            with self.subTest(node.label.name):
+                digest = self.on(node.name, 'sha256sum /opt/cache/files/get-pip.py').split()[0]
+                version = self.on(node.name, 'basename /opt/cache/wheels/pip-*.whl').split('-')[1]
+                self.assertIn(f'{digest}  {version}', listed)
+
+    def test_uv_makes_and_fills_an_environment(self) -> None:
+        for node in self.each():
+            with self.subTest(node.label.name):
+                self.on(node.name, f'{UV} venv with-uv')
+                self.on(node.name, f'{UV} pip install --offline --no-index --find-links /opt/cache/wheels'
+                                   ' -p with-uv/bin/python tox')
+                self.on(node.name, 'with-uv/bin/tox --version')
+
     def test_those_with_a_way_out_reach_an_index_and_a_mirror(self) -> None:
-        for name in ('one', 'two'):
+        for name in ('one', 'two', 'four'):
             with self.subTest(name):
                 self.on(name, f'{PIP} -q download --no-deps -d out six')
                 self.on(name, 'sudo apt-get -qq update')
