@@ -26,6 +26,7 @@ from zuul_local.nodes.site import File, Site, discover
 LABELS = labels.load_labels()
 BULLSEYE, BOOKWORM, TRIXIE, OFFLINE = (
     LABELS[f'debian-{name}'] for name in ('bullseye', 'bookworm', 'trixie', 'bookworm-offline'))
+STANDIN, STANDIN_OFFLINE = (LABELS[name] for name in ('rpm-standin', 'rpm-standin-offline'))
 PIP = 'python3 $(ls /opt/cache/wheels/pip-*.whl)/pip'
 UV = '/usr/uv-env/bin/uv -q'
 GONE = 10               # seconds in which a killed run must be gone
@@ -65,7 +66,7 @@ class NodesTest(unittest.TestCase):
         cls.podman = find_podman()
         cls.site = discover(os.environ)
         cls.images = {label.name: image.ensure_image(cls.podman, label, cls.site, report)
-                      for label in (BULLSEYE, BOOKWORM, TRIXIE, OFFLINE)}
+                      for label in LABELS.values()}
 
     def make_nodes(self, site: Site | None = None, keep: bool = False) -> Nodes:
         folder = Path(tempfile.mkdtemp(prefix='zl-test-'))
@@ -101,11 +102,12 @@ class SideBySide(NodesTest):
         cls.addClassCleanup(shutil.rmtree, folder)
         cls.nodes = Nodes(cls.podman, os.urandom(4).hex(), folder, cls.site, max_seconds=900)
         cls.addClassCleanup(cls.nodes.stop)
-        cls.nodes.start([('one', BOOKWORM), ('two', TRIXIE), ('three', OFFLINE), ('four', BULLSEYE)], cls.images)
+        cls.nodes.start([('one', BOOKWORM), ('two', TRIXIE), ('three', OFFLINE), ('four', BULLSEYE),
+                         ('five', STANDIN), ('six', STANDIN_OFFLINE)], cls.images)
         cls.nodes.wait(60)
 
     def on(self, name: str, command: str, code: int = 0) -> str:
-        done = process.run(self.nodes.ssh_argv(self.nodes.addresses[name], command), check=False, timeout=60)
+        done = process.run(self.nodes.ssh_argv(self.nodes.addresses[name], command), check=False, timeout=180)
         self.assertEqual(code, done.returncode, f'{name}: {command}\n{done.stdout}{done.stderr}')
         return done.stdout.strip()
 
@@ -124,7 +126,8 @@ class SideBySide(NodesTest):
             with self.subTest(node.label.name):
                 facts = json.loads(self.on(node.name, 'cat /etc/ci-node-facts.json'))
                 self.assertEqual(node.label.image, facts['label'])
-                self.assertEqual(node.label.suite, facts['os']['codename'])
+                self.assertEqual(node.label.release, facts['os']['codename'] or facts['os']['version'].split('.')[0])
+                self.assertIn('git', facts['packages'])
                 self.assertEqual(list(node.label.pythons), facts['pythons'])
                 self.assertEqual(node.label.pythons[0], self.on(
                     node.name, f'{node.label.python_path} -c "import sys; print(*sys.version_info[:2], sep=chr(46))"'))
@@ -167,10 +170,10 @@ class SideBySide(NodesTest):
                 self.on(node.name, 'with-uv/bin/tox --version')
 
     def test_those_with_a_way_out_reach_an_index_and_a_mirror(self) -> None:
-        for name in ('one', 'two', 'four'):
+        for name in ('one', 'two', 'four', 'five'):
             with self.subTest(name):
                 self.on(name, f'{PIP} -q download --no-deps -d out six')
-                self.on(name, 'sudo apt-get -qq update')
+                self.on(name, 'sudo apt-get -qq update' if name != 'five' else 'sudo dnf -q makecache')
 
     def test_they_see_each_other(self) -> None:
         self.on('one', f'ping -c 1 -W 2 {self.nodes.addresses["two"].private_address}')
@@ -187,6 +190,27 @@ class SideBySide(NodesTest):
         self.assertNotEqual(0, process.run(self.nodes.ssh_argv(
             self.nodes.addresses['three'], f'sudo ip route add default via {gateway}'), check=False).returncode)
         self.on('three', f'{PIP} -q download six', 1)
+
+    def test_the_stand_in_has_rpm_and_no_dpkg(self) -> None:
+        for name in ('five', 'six'):
+            with self.subTest(name):
+                for program in ('dpkg', 'dpkg-query', 'apt-get', 'apt', 'lsb_release'):
+                    self.on(name, f'! command -v {program}')
+                self.assertRegex(self.on(name, 'rpm -q gcc make python3-devel tree'), r'^gcc-[\d.]+-1\.el9\.x86_64\n')
+                self.assertEqual('', self.on(name, 'rpm -V tree'))
+                self.on(name, 'rpm -q hello', 1)
+                self.on(name, 'sudo dnf -q -y --setopt=install_weak_deps=False install hello python3-pip')
+                self.assertEqual('Hello, world!', self.on(name, 'hello'))
+                self.on(name, 'rpm -q hello python3-pip python3-setuptools && python3 -m pip --version')
+                self.on(name, 'sudo dnf -q -y install no-such-package', 1)
+                self.on(name, 'sudo dnf -q -y remove hello python3-pip')
+                self.on(name, 'test ! -e /usr/bin/hello && ! rpm -q hello && ! python3 -m pip --version')
+
+    def test_bindep_takes_the_stand_in_for_one_of_red_hats(self) -> None:
+        wanted = r'tree [platform:rpm]\ntree-like [platform:redhat]\ngcc [platform:rocky-9]\nnever [platform:dpkg]\n'
+        for name in ('five', 'six'):
+            self.assertEqual('tree-like', self.on(
+                name, f"printf '{wanted}' > wanted.txt; /usr/bindep-env/bin/bindep -b -f wanted.txt", 1))
 
     def test_host_keys_are_those_that_were_given(self) -> None:
         for node in self.each():

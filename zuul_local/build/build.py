@@ -111,10 +111,9 @@ class Build:
 
     def _introduction(self) -> str:
         project, frozen = self.machine.tenant.project, self.frozen
-        nodes = ', '.join(f'{name} ({label.name})' for name, label in self._wanted) or 'none'
         attached = f' as attached to {frozen.pipeline}' if frozen.pipeline else ''
         return (f'{project.canonical_name} on branch {project.branch}, job {frozen.job.name}{attached}'
-                f'{self._attempt()}; nodes: {nodes}')
+                f'{self._attempt()}; nodes: {self._described()}')
 
     def _attempt(self) -> str:
         zuul = self.frozen.params['zuul']
@@ -226,7 +225,7 @@ class Build:
         zuul, project = self.frozen.params['zuul'], self.machine.tenant.project
         return {
             'job': self.frozen.job.name, 'result': result, 'project': project.canonical_name,
-            'branch': project.branch, 'build': zuul['build'], 'attempt': zuul['attempts'],
+            'branch': project.branch, 'nodes': self._described(), 'build': zuul['build'], 'attempt': zuul['attempts'],
             'seconds': round(time.monotonic() - self._begin, 2),
             'parts': {name: round(seconds, 2) for name, seconds in self._parts.items()},
             'playbooks': [[name, round(seconds, 2)] for name, seconds in self.job.playbook_seconds],
@@ -254,7 +253,12 @@ class Build:
         seconds = ', '.join(f'{name} {spent:.1f}'
                             for name, spent in (*self._parts.items(), *self.job.playbook_seconds))
         self._reporter.step(f'{result}   {self.frozen.job.name}{self._attempt()}   ({seconds})')
+        if any(label.kind == 'contract' for _, label in self._wanted):
+            say(f'Nodes: {self._described()}. A contract label proves branches of code, no distribution.')
         say(f'Logs: {destination}/index.html')
+
+    def _described(self) -> str:
+        return ', '.join(f'{name} ({label.described})' for name, label in self._wanted) or 'none'
 
     def stop(self) -> None:
         """Remove what the build needed, and what of it still runs. May be called at any time."""

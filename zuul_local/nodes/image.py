@@ -65,10 +65,15 @@ def reference(label: Label, files: Mapping[str, Path] | None = None) -> str:
 
 def digest(label: Label, files: Mapping[str, Path]) -> str:
     """Return 16 hex digits for all that the image of *label* is made of: its base and the build context *files*."""
-    total = hashlib.sha256(base_reference(label.suite).encode() + label.image.encode())
+    total = hashlib.sha256('\0'.join((base_reference(label.suite), label.image, platform(label))).encode())
     for name, path in sorted(files.items()):
         total.update(f'\0{name}\0{path.stat().st_mode & 0o111:o}\0'.encode() + path.read_bytes())
     return total.hexdigest()[:16]
+
+
+def platform(label: Label) -> str:
+    """Return setup-node's NODE_PLATFORM."""
+    return f'{label.platform} {label.release}'
 
 
 def context(recipe: Path = RECIPE, toolchain: Path = TOOLCHAIN) -> dict[str, Path]:
@@ -122,8 +127,8 @@ def build_words(podman: Podman, label: Label, base: str, image: str, folder: str
     return (
         'build', '--quiet', '--isolation', 'chroot', '--network', 'host', '--layers=false', '--force-rm',
         *podman.ulimits, '--volume', f'{site_folder}:{SITE}:ro', '--build-arg', f'BASE={base}',
-        '--build-arg', f'NODE_LABEL={label.image}', '--build-arg', f'NODE_DIGEST={image.rpartition("-")[2]}',
-        '--tag', image, folder)
+        '--build-arg', f'NODE_LABEL={label.image}', '--build-arg', f'NODE_PLATFORM={platform(label)}',
+        '--build-arg', f'NODE_DIGEST={image.rpartition("-")[2]}', '--tag', image, folder)
 
 
 def site_files(site: Site) -> dict[str, str]:

@@ -36,6 +36,11 @@ class Label:
     default: bool = False
 
     @property
+    def described(self) -> str:
+        """The name for people, who are told when it is no real system."""
+        return self.name if self.kind == 'real' else f'{self.name}, {self.kind}'
+
+    @property
     def image(self) -> str:
         """The name of the image, which a label shares with its offline variant."""
         return self.name.removesuffix(OFFLINE) if self.offline else self.name

@@ -76,9 +76,9 @@ class Site:
             found.append(('/etc/environment', lines.encode(), 0o644))
             # sudo drops the environment, and root needs the proxy as much as zuul does
             found.append(('/etc/sudoers.d/site', f'Defaults env_keep += "{" ".join(environment)}"\n'.encode(), 0o440))
-        if self.apt_mirror or self.apt_security:
+        if label.platform == 'Debian' and (self.apt_mirror or self.apt_security):
             found.append(('/etc/apt/sources.list.d/debian.sources', sources(label.suite, self).encode(), 0o644))
-        if self.apt_proxies:
+        if label.platform == 'Debian' and self.apt_proxies:
             found.append(('/etc/apt/apt.conf.d/90site', self.apt_conf().encode(), 0o644))
         return found
 

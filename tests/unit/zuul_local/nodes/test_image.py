@@ -52,9 +52,20 @@ class Reference(unittest.TestCase):
     def test_the_suite_is_part_of_it(self) -> None:
         self.assertNotEqual(self.before, image.reference(dataclasses.replace(LABEL, suite='forky'), self.files))
 
+    def test_the_platform_is_part_of_it(self) -> None:
+        standin = dataclasses.replace(LABEL, platform='EL', release='9')
+        self.assertNotEqual(self.before, image.reference(standin, self.files))
+
     def test_the_context_has_recipe_and_lock(self) -> None:
         self.assertLessEqual({'Containerfile', 'recipe/setup-node', 'recipe/bindep.txt', 'toolchain/tox.txt'},
                              set(self.files))
+
+
+class Build(unittest.TestCase):
+    def test_the_recipe_is_told_what_to_become(self) -> None:
+        standin = dataclasses.replace(LABEL, name='rpm-standin', platform='EL', release='9', kind='contract')
+        argv = image.build_words(Podman('runc'), standin, 'base', image.reference(standin), '/context', '/site')
+        self.assertLessEqual({'NODE_LABEL=rpm-standin', 'NODE_PLATFORM=EL 9', 'BASE=base'}, set(argv))
 
 
 class NothingOfTheSiteStays(unittest.TestCase):

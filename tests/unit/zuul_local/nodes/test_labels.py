@@ -31,6 +31,10 @@ class Labels(unittest.TestCase):
         self.assertEqual(('3.12', '3.13'), offline.pythons)
         self.assertEqual(('EL', '9'), (offline.platform, offline.release))
 
+    def test_people_are_told_which_is_no_real_system(self) -> None:
+        self.assertEqual(['one', 'one-offline', 'two, contract', 'two-offline, contract'],
+                         [label.described for label in self.labels.values()])
+
     def test_the_default_is_never_offline(self) -> None:
         self.assertEqual('two', labels.default_label(self.labels).name)
 

@@ -145,6 +145,12 @@ class Apt(Machine):
         self.put('/etc/apt/sources.list', 'deb http://m/ubuntu bookworm main\n')
         self.assertEqual(('', ''), site.apt_mirrors(self.root))
 
+    def test_a_stand_in_of_another_platform_has_no_apt(self) -> None:
+        standin = dataclasses.replace(LABEL, platform='EL', release='9', kind='contract')
+        found = Site(apt_mirror='https://m/debian', apt_proxies=(('http', 'http://p'),))
+        self.assertEqual([], [path for path, _, _ in found.files(standin) if '/apt/' in path])
+        self.assertEqual(2, len([path for path, _, _ in found.files(LABEL) if '/apt/' in path]))
+
     def test_sources_are_those_of_the_label_not_of_the_machine(self) -> None:
         files = {path: data.decode() for path, data, _ in Site(apt_mirror='https://m/debian').files(LABEL)}
         text = files['/etc/apt/sources.list.d/debian.sources']
