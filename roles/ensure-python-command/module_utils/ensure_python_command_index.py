@@ -37,7 +37,7 @@ class NotFetched(Exception):
 class Site(NamedTuple):
     """Where the site wants Python packages to come from: pip's options of these names.
 
-    
+
     :ivar url: the index, without a slash at its end.
     :ivar certificates: path of a bundle; None for the system's own.
     :ivar proxy: as configured for pip; empty for what the environment says.
