@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from zuul_local import lint
 from zuul_local.environment.ansibles import versions
 from zuul_local.errors import UserError
-from zuul_local.nodes.labels import OFFLINE, Label, load_labels, with_python
+from zuul_local.nodes.labels import OFFLINE, Label, has_python, load_labels, with_python
 from zuul_local.tenant.freeze import Frozen, Graph, freeze_graph
 from zuul_local.tenant.load import DEFAULT_ANSIBLE, LocalTenant
 from zuul_local.tenant.settings import FILE
@@ -134,17 +135,25 @@ def _secrets(frozen: Frozen) -> set[str]:
 
 def _check_python(frozen: Frozen) -> None:
     """Refuse a ``python_version`` that no node of the job has; roles would notice only minutes later."""
-    version = frozen.job.variables.get('python_version')
-    if version is None or frozen.job.variables.get('python_use_pyenv') or frozen.job.variables.get('python_use_stow'):
+    variables = frozen.job.variables
+    # these bring versions that no label has
+    if any(variables.get(name) for name in ('python_use_pyenv', 'python_use_stow', 'ensure_python_source')):
         return
     labels = load_labels()
-    for node in frozen.job.nodeset.getNodes():
-        label = labels[node.label]
-        if str(version) not in label.pythons:
-            able = [one.name for one in with_python(str(version), labels) if one.offline == label.offline]
-            raise UserError(
-                f'job {frozen.job.name} wants Python {version}, which label {label.name} does not have '
-                f'(it has {", ".join(label.pythons)}).',
-                f'--label {able[0]}' if able else
-                'No label has it: ' + '; '.join(f'{one.name} has {", ".join(one.pythons)}'
-                                                for one in labels.values() if not one.offline))
+    for version in python_versions(variables.get('python_version')):
+        for node in frozen.job.nodeset.getNodes():
+            label = labels[node.label]
+            if not has_python(label, version):
+                able = [one.name for one in with_python(version, labels) if one.offline == label.offline]
+                raise UserError(
+                    f'job {frozen.job.name} wants Python {version}, which label {label.name} does not have '
+                    f'(it has {", ".join(label.pythons)}).',
+                    f'--label {able[0]}' if able else
+                    'No label has it: ' + '; '.join(f'{one.name} has {", ".join(one.pythons)}'
+                                                    for one in labels.values() if not one.offline))
+
+
+def python_versions(value: Any) -> list[str]:
+    """Return what ``python_version`` asks for: one version, a list, or several in a text."""
+    items = value if isinstance(value, list | tuple) else [] if value is None else [value]
+    return [word for item in items for word in re.split(r'[\s,]+', str(item)) if word]

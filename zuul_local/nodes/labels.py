@@ -63,5 +63,10 @@ def default_label(labels: Mapping[str, Label] | None = None) -> Label:
 
 
 def with_python(version: str, labels: Mapping[str, Label]) -> list[Label]:
-    """Return the labels whose fresh nodes have Python *version* ('3.13')."""
-    return [label for label in labels.values() if version in label.pythons]
+    """Return the labels whose fresh nodes have Python *version* ('3.13', or '3' for any 3)."""
+    return [label for label in labels.values() if has_python(label, version)]
+
+
+def has_python(label: Label, version: str) -> bool:
+    """Return whether a fresh node of *label* has Python *version*."""
+    return any(f'{python}.'.startswith(f'{version}.') for python in label.pythons)

@@ -41,6 +41,7 @@ class Labels(unittest.TestCase):
     def test_labels_that_have_a_python(self) -> None:
         for version, expected in (
             ('3.13', ['two', 'two-offline']), ('3.11', ['one', 'one-offline']), ('3.1', []), ('', []),
+            ('3', ['one', 'one-offline', 'two', 'two-offline']),
         ):
             with self.subTest(version):
                 self.assertEqual(expected, [label.name for label in labels.with_python(version, self.labels)])
