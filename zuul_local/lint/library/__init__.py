@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zuul_local.lint.library import docs, jobs, roles, selftests
+from zuul_local.lint.library import docs, jobs, roles, selftest_jobs, selftests
 
-CHECKS = (roles.problems, jobs.problems, selftests.problems, docs.problems)
+CHECKS = (roles.problems, jobs.problems, selftests.problems, selftest_jobs.problems, docs.problems)
 
 
 def problems(root: Path) -> list[str]:

@@ -94,7 +94,57 @@ FILES = {
                 - ansible.builtin.include_role:
                     name: do-thing
     ''',
+    'test-playbooks/do-thing/not-applicable.yaml': '''
+        present: The thing is never there before.
+        bad-input: It takes what it is given.
+    ''',
+    'roles/do-more/README.rst': '''
+        Does more.
+
+        .. code-block:: yaml
+
+           - role: do-more
+
+        **Differences to zuul-jobs**: none.
+    ''',
+    'roles/do-more/meta/argument_specs.yaml': 'argument_specs: {main: {options: {}}}',
+    'roles/do-more/meta/main.yaml': '''
+        galaxy_info:
+          platforms:
+            - {name: Debian, versions: [bookworm]}
+    ''',
+    'roles/do-more/tasks/main.yaml': '''
+        - name: Do the first half
+          ansible.builtin.include_role:
+            name: do-thing
+        - name: Fetch the other half
+          ansible.builtin.get_url: {url: "https://example.org/half", dest: /tmp/half}
+    ''',
+    'test-playbooks/do-more/absent.yaml': '- {hosts: all, roles: [do-more]}',
+    'test-playbooks/do-more/present.yaml': '- {hosts: all, roles: [{role: do-more}]}',
+    'test-playbooks/do-more/bad-input.yaml': '''
+        - hosts: all
+          tasks:
+            - ansible.builtin.copy: {src: files/x}
+            - ansible.builtin.include_tasks: tasks/refused.yaml
+    ''',
+    'test-playbooks/do-more/tasks/refused.yaml': '''
+        - ansible.builtin.copy: {src: ../files/x}
+        - ansible.builtin.import_role: {name: do-more}
+    ''',
+    'test-playbooks/do-more/offline.yaml': '- {hosts: all, roles: [do-more]}',
+    'node/labels.yaml': '''
+        - {name: bookworm, kind: real, platform: Debian, release: bookworm}
+        - {name: stand-in, kind: contract, platform: EL, release: '9'}
+    ''',
     'zuul.d/jobs.yaml': '''
+        - job:
+            name: self-test-things
+            run:
+              - test-playbooks/do-thing/absent.yaml
+              - test-playbooks/do-more/absent.yaml
+              - test-playbooks/do-more/present.yaml
+              - test-playbooks/do-more/bad-input.yaml
         - job:
             name: thing
             run: playbooks/thing/run.yaml
@@ -104,15 +154,45 @@ FILES = {
         - project-template: {name: things}
     ''',
     'zuul-tests.d/roles.yaml': '''
+        - nodeset:
+            name: all-labels
+            nodes: [{name: one, label: bookworm}, {name: two, label: stand-in}]
+        - nodeset:
+            name: all-offline
+            nodes: [{name: one, label: bookworm-offline}, {name: two, label: stand-in-offline}]
         - job:
             name: self-test-do-thing
+            files: [^roles/do-thing/, ^test-playbooks/do-thing/]
+            nodeset: all-labels
             run: [{name: test-playbooks/do-thing/absent.yaml}]
+        - job:
+            name: self-test-do-more
+            files: &files [^roles/do-more/, ^roles/do-thing/, ^test-playbooks/do-more/]
+            nodeset: all-labels
+            run:
+              - test-playbooks/do-more/absent.yaml
+              - test-playbooks/do-more/present.yaml
+              - test-playbooks/do-more/bad-input.yaml
+        - job:
+            name: self-test-do-more-offline
+            files: *files
+            nodeset: {nodes: [{name: one, label: bookworm-offline}]}
+            run: test-playbooks/do-more/offline.yaml
+        - project:
+            check:
+              jobs:
+                - self-test-do-thing
+                - self-test-do-more: {voting: false}
+            gate:
+              jobs: [self-test-do-more-offline]
     ''',
     'doc/source/reference/roles.rst': '''
         .. zuul:autorole:: do-thing
+        .. zuul:autorole:: do-more
     ''',
     'doc/source/reference/jobs.rst': '''
         .. zuul:autojob:: thing
+        .. zuul:autojob:: self-test-things
     ''',
 }
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import unittest
+from types import ModuleType
 
 from tests.unit.zuul_local.lint.library import library
 from zuul_local import lint, paths
 from zuul_local.lint import library as checks
-from zuul_local.lint.library import docs, jobs, roles, selftests
+from zuul_local.lint.library import docs, jobs, roles, selftest_jobs, selftests
 from zuul_local.tenant.load import load_tenant
 
 README = 'roles/do-thing/README.rst'
@@ -13,8 +14,13 @@ SPEC = 'roles/do-thing/meta/argument_specs.yaml'
 DEFAULTS = 'roles/do-thing/defaults/main.yaml'
 JOBS = 'zuul.d/jobs.yaml'
 TESTS = 'test-playbooks/do-thing/absent.yaml'
+REASONS = 'test-playbooks/do-thing/not-applicable.yaml'
+MORE = 'test-playbooks/do-more'
+OWN = 'zuul-tests.d/roles.yaml'
+LABELS = 'node/labels.yaml'
+META = 'roles/do-thing/meta/main.yaml'
 
-FAULTS = (
+FAULTS: tuple[tuple[ModuleType, dict[str, tuple[str, str] | str | None], list[str]], ...] = (
     # what is spoilt, and all that is then said
     (roles, {README: None}, [f'{README}: missing']),
     (roles, {SPEC: None}, [f'{SPEC}: missing']),
@@ -75,21 +81,81 @@ FAULTS = (
      [f'{JOBS}: job thing: variable do_thing_offen is read by no role and no playbook']),
     (jobs, {'config-project/zuul.d/jobs.yaml': '- job: {name: base, vars: {site_thing: 1}}'},
      ['config-project/zuul.d/jobs.yaml: job base: variable site_thing is read by no role and no playbook']),
-    (selftests, {TESTS: None}, ['test-playbooks/do-thing/: no playbook tries the role do-thing']),
+    (selftests, {TESTS: None},
+     ['test-playbooks/do-thing/: no playbook tries the role do-thing',
+      f'{TESTS}: missing; write it: what it provides is not there; or give the reason in {REASONS} as '
+      '"absent: REASON"']),
     (selftests, {TESTS: ('name: do-thing', 'name: other')},
      ['test-playbooks/do-thing/: none of the playbooks includes the role do-thing']),
-    (selftests, {'zuul-tests.d/roles.yaml': ('name: self-test-do-thing', 'name: self-test-thing')},
-     ['zuul-tests.d/: no job self-test-do-thing']),
-    (selftests, {'test-playbooks/do-thing/offline.yaml': '[]'},
-     ['test-playbooks/do-thing/offline.yaml: no job in zuul-tests.d runs it']),
     (selftests, {'test-playbooks/gone/absent.yaml': '[]'}, ['test-playbooks/gone/: there is no role gone']),
+    (selftests, {REASONS: None},
+     ['test-playbooks/do-thing/present.yaml: missing; write it: what it provides is there already; or give the reason '
+      f'in {REASONS} as "present: REASON"',
+      'test-playbooks/do-thing/bad-input.yaml: missing; write it: what it must refuse; or give the reason in '
+      f'{REASONS} as "bad-input: REASON"']),
+    (selftests, {REASONS: '- present'}, [f'{REASONS}: must be a mapping of behaviours to reasons']),
+    (selftests, {REASONS: ('The thing is never there before.', 'later')},
+     [f'{REASONS}: present has no reason; write a sentence']),
+    (selftests, {REASONS: ('present', 'presence')},
+     ['test-playbooks/do-thing/present.yaml: missing; write it: what it provides is there already; or give the reason '
+      f'in {REASONS} as "present: REASON"', f'{REASONS}: presence is no behaviour that the role needs; remove it']),
+    (selftests, {REASONS: ('bad-input:', 'absent: Nothing can be absent here.\nbad-input:')},
+     [f'{REASONS}: absent has a reason although {TESTS} is there; remove one of them']),
+    (selftests, {f'{MORE}/offline.yaml': None},
+     [f'{MORE}/offline.yaml: missing; write it, because roles/do-more/tasks/main.yaml uses ansible.builtin.get_url; or '
+      f'give the reason in {MORE}/not-applicable.yaml as "offline: REASON"']),
+    (selftests, {f'{MORE}/offline.yaml': None, 'test-playbooks/do-thing/offline.yaml': '[]',
+                 'roles/do-more/tasks/main.yaml': '- ansible.builtin.include_role: {name: do-thing}'},
+     [f'{MORE}/offline.yaml: missing; write it, because the role do-thing, which it brings in, is tried offline; or '
+      f'give the reason in {MORE}/not-applicable.yaml as "offline: REASON"']),
+    (selftests, {f'{MORE}/tasks/refused.yaml': ('../files/x', '../../do-thing/x')},
+     [f'{MORE}/tasks/refused.yaml: src: ../../do-thing/x lies outside of {MORE}/, and an executor checks out no more '
+      'than that and roles/; copy what is needed into it']),
+    (selftest_jobs, {OWN: ('name: self-test-do-thing', 'name: self-test-thing')},
+     ['zuul-tests.d/: no job self-test-do-thing; write one that lists the playbooks of test-playbooks/do-thing/',
+      f'{OWN}: job self-test-thing never runs; list it in the project stanza of zuul-tests.d/']),
+    (selftest_jobs, {OWN: ('- self-test-do-thing\n', '- noop\n')},
+     [f'{OWN}: job self-test-do-thing never runs; list it in the project stanza of zuul-tests.d/']),
+    (selftest_jobs, {'test-playbooks/do-thing/odd.yaml': '[]'},
+     ['test-playbooks/do-thing/odd.yaml: no job in zuul-tests.d/ runs it; list it in that of the role',
+      'test-playbooks/do-thing/: no job in zuul.d/ runs odd.yaml; list them in the public job of a family of roles']),
+    (selftest_jobs, {OWN: ('nodeset: {nodes: [{name: one, label: bookworm-offline}]}', 'nodeset: all-labels')},
+     [f'{OWN}: job self-test-do-more-offline runs {MORE}/offline.yaml on bookworm, stand-in; it belongs on labels that '
+      'end in -offline']),
+    (selftest_jobs, {OWN: ('nodes: [{name: one, label: bookworm}, ',
+                           'nodes: [{name: one, label: bookworm}, {name: off, label: bookworm-offline}, ')},
+     [f'{OWN}: job self-test-do-thing runs {TESTS} on bookworm-offline; labels that end in -offline are for '
+      'offline.yaml',
+      *(f'{OWN}: job self-test-do-more runs {MORE}/{name}.yaml on bookworm-offline; labels that end in -offline are '
+        'for offline.yaml' for name in ('absent', 'present', 'bad-input'))]),
+    (selftest_jobs, {OWN: ('files: [^roles/do-thing/,', 'files: [^roles/do-things/,')},
+     [f'{OWN}: job self-test-do-thing: files: ^roles/do-things/ matches no file of roles/ and test-playbooks/; remove '
+      'it',
+      f'{OWN}: job self-test-do-thing: files do not cover roles/do-thing/; add ^roles/do-thing/']),
+    (selftest_jobs, {OWN: ('^roles/do-more/, ^roles/do-thing/, ', '^roles/do-more/, ')},
+     [f'{OWN}: job {name}: files do not cover roles/do-thing/, which do-more brings in; add ^roles/do-thing/'
+      for name in ('self-test-do-more', 'self-test-do-more-offline')]),
+    (selftest_jobs, {OWN: ('nodeset: {nodes: [{name: one, label: bookworm-offline}]}', 'nodeset: bookworm')},
+     [f'{OWN}: job self-test-do-more-offline names no nodeset of zuul-tests.d/; name the one of all labels that the '
+      'role is for']),
+    (selftest_jobs, {OWN: ('{name: two, label: stand-in}', '')},
+     [f'{LABELS}: no nodeset in zuul-tests.d/ has the label stand-in, so nothing is tried on it; add it to one']),
+    (selftest_jobs, {META: ('[bookworm]', '[bookworm, trixie]')},
+     [f'{META}: Debian trixie is claimed, and job self-test-do-thing has no node of it; add one or claim less']),
+    (selftest_jobs, {META: ('[bookworm]}', '[bookworm]}\n    - {name: EL, versions: [9]}')}, []),
+    (selftest_jobs, {META: ('name: Debian, versions: [bookworm]', "name: EL, versions: ['9']")},
+     [f'{OWN}: job self-test-do-thing tries do-thing on Debian bookworm, which {META} does not claim; add it there']),
+    (selftest_jobs, {'zuul.d/jobs.yaml': ('      - test-playbooks/do-more/present.yaml\n', '')},
+     [f'{MORE}/: no job in zuul.d/ runs present.yaml; list them in the public job of a family of roles']),
     (docs, {'doc/source/reference/roles.rst': None},
-     ['doc/source/reference/roles.rst: no ".. zuul:autorole:: do-thing"']),
+     ['doc/source/reference/roles.rst: no ".. zuul:autorole:: do-more"',
+      'doc/source/reference/roles.rst: no ".. zuul:autorole:: do-thing"']),
     (docs, {'doc/source/reference/jobs.rst': ('autojob:: thing', 'autojob:: thin')},
      ['doc/source/reference/jobs.rst: no ".. zuul:autojob:: thing"',
       'doc/source/reference/jobs.rst: there is no job thin']),
     (docs, {'doc/source/reference/jobs.rst': '.. zuul:autojob:: thing\n.. zuul:autojob:: thing\n'},
-     ['doc/source/reference/jobs.rst: job thing is listed more than once']),
+     ['doc/source/reference/jobs.rst: no ".. zuul:autojob:: self-test-things"',
+      'doc/source/reference/jobs.rst: job thing is listed more than once']),
 )
 
 
@@ -110,5 +176,5 @@ class TestFaults(unittest.TestCase):
 
     def test_each_fault_is_named(self) -> None:
         for check, spoilt, expected in FAULTS:
-            with self.subTest(expected=expected[0]), library(spoilt) as root:
+            with self.subTest(spoilt=spoilt, expected=expected), library(spoilt) as root:
                 self.assertEqual(sorted(check.problems(root)), sorted(expected))

@@ -42,7 +42,7 @@ CASES = [
     ('playbook of a project stanza', {'zuul.d/a.yaml': spoilt('[mine]', '[mine: {post-run: no.yaml}]')}, [
         "zuul.d/a.yaml:9: error: job mine: the post-run playbook 'no.yaml' does not exist |"]),
     ('missing role', {'playbooks/run.yaml': '- hosts: all\n  roles:\n    - bindepp\n'}, [
-        "playbooks/run.yaml:3: error: role 'bindepp' is in no role repository that | Nearest: bindep."]),
+        "playbooks/run.yaml:3: error: role 'bindepp' is in no role repository that | Nearest: bindep, "]),
     ('missing role under a condition', {'playbooks/run.yaml': '''
 - hosts: all
   tasks:
