@@ -30,6 +30,8 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument('job', metavar='JOB')
     _tenant(verb)
     verb.add_argument('--label', default='', help='use this label in place of those that the job names')
+    verb.add_argument('--only', action='append', default=[], metavar='LABEL',
+                      help='leave out the nodes of the job that have another label (repeatable)')
     verb.add_argument('--var', action='append', default=[], metavar='NAME=VALUE',
                       help='set a job variable; the value is YAML (repeatable)')
     verb.add_argument('--secret', action='append', default=[], metavar='NAME=FILE',
@@ -42,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
                       help='use this Ansible in place of the one that the job names')
     verb.add_argument('--offline', action='store_true', help='nodes on a network without a way out')
     verb.add_argument('--keep', action='store_true', help='keep the nodes when the build is over')
+    verb.add_argument('--events', default='', metavar='FILE',
+                      help='append a line of JSON to FILE whenever a playbook ends')
     verb.add_argument('--unsafe-localhost', action='store_true',
                       help='run localhost plays without a sandbox when bubblewrap does not work here')
 
@@ -56,9 +60,22 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument('what', nargs='?', default='jobs', choices=('jobs', 'labels', 'templates', 'all'))
     _tenant(verb)
 
+    verb = _verb(verbs, 'self-test', 'self_test:self_test', 'try roles of this library on nodes of every label')
+    verb.add_argument('names', nargs='*', metavar='ROLE', help='a role, or one of the self-test jobs')
+    verb.add_argument('--changed', nargs='?', const='', metavar='BASE',
+                      help='the roles that differ from commit BASE (default: where this work left origin)')
+    verb.add_argument('--all', action='store_true', help='every role')
+    verb.add_argument('--label', action='append', default=[], help='only nodes of this label (repeatable)')
+    verb.add_argument('--jobs', type=int, default=2, metavar='N', help='builds side by side (default: 2)')
+    verb.add_argument('--ansible-version', default='', metavar='V', help='use this Ansible in place of the usual one')
+    verb.add_argument('--base-ref', default='', metavar='BRANCH', help='branch that the work is meant for')
+    verb.add_argument('--junit', default='', metavar='FILE', help='write the results as JUnit XML')
+    verb.add_argument('--table', default='', metavar='FILE',
+                      help='write the results as a page of the documentation, when nothing failed')
+
     verb = _verb(verbs, 'test', 'test:test', 'run the tests of this library')
     verb.add_argument('names', nargs='*', metavar='NAME',
-                      help='linters, unit, functional or docs; all when none is named')
+                      help='linters, unit, functional, self-test or docs; all when none is named')
 
     node = verbs.add_parser('node', help='images and kept nodes', description='Images and kept nodes.')
     actions = node.add_subparsers(metavar='ACTION', required=True)

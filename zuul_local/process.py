@@ -73,6 +73,24 @@ def run(
     return result
 
 
+def start(
+    argv: Sequence[str | os.PathLike[str]], *, stdout: Path, stderr: Path, cwd: str | Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start *argv* with its output going to files, and return at once.
+
+    It gets a session of its own, so that a Ctrl-C in the terminal is for the caller to hand on.
+
+    :raises ProcessError: it could not be started.
+    """
+    words = [os.fspath(word) for word in argv]
+    try:
+        with stdout.open('wb') as out, stderr.open('wb') as aside:
+            return subprocess.Popen(words, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=aside,
+                                    start_new_session=True)
+    except FileNotFoundError as error:
+        raise ProcessError(words, None, '', str(error)) from error
+
+
 def show(
     argv: Sequence[str | os.PathLike[str]], *, cwd: str | Path | None = None, env: Mapping[str, str] | None = None,
 ) -> int:

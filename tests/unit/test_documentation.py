@@ -29,7 +29,7 @@ def told_options(text: str) -> dict[str, set[str]]:
     verb = ''
     told: dict[str, set[str]] = {}
     for line in text.splitlines():
-        entry = re.match(r'``(?P<words>[a-z][a-z ]*[a-z])(?: [A-Z[].*)?``$', line)
+        entry = re.match(r'``(?P<words>[a-z][a-z -]*[a-z])(?: [A-Z[].*)?``$', line)
         verb = entry['words'] if entry else verb
         if verb:
             told.setdefault(verb, set()).update(re.findall(r'--[a-z-]+', line))

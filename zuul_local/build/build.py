@@ -16,6 +16,7 @@ from typing import Any
 from zuul_local import errors
 from zuul_local.build import bundle, executor, workspace
 from zuul_local.build.console import Follower, explain_failure
+from zuul_local.build.events import Events
 from zuul_local.build.machine import Machine
 from zuul_local.build.request import choose_nodes
 from zuul_local.errors import UserError
@@ -102,7 +103,8 @@ class Build:
         self._last_lines = executor.LastLines().attach()
         self.job = executor.Job(self._server, self.frozen.job, self.frozen.params, self.machine.request.secrets,
                                 prepare_nodes=lambda nodes: self._hand_over(nodes, started),
-                                before_playbooks=lambda: (reachable.result(), checked.result()))
+                                before_playbooks=lambda: (reachable.result(), checked.result()),
+                                after_playbook=Events(self.machine.request.events).playbook_ended)
         self._parts['prepare'] = time.monotonic() - self._begin - self._parts['load']
         self._follower = Follower(self._reporter)
         # In a thread of its own, so that signals reach the main one.

@@ -88,6 +88,15 @@ def write_facts(destination: Path, facts: Mapping[str, Any]) -> None:
     (destination / FACTS).write_text(json.dumps(facts, indent=2, default=str) + '\n', encoding='utf-8')
 
 
+def remove(destination: Path) -> None:
+    """Remove the published folder of a build, and the link ``latest`` when it leads there."""
+    link = destination.parent / LATEST
+    with contextlib.suppress(OSError):
+        if link.readlink().name == destination.name:
+            link.unlink()
+    shutil.rmtree(destination, ignore_errors=True)
+
+
 def plain_files(top: Path) -> Iterator[Path]:
     """Yield every regular file below *top*, sorted, without following a link."""
     for folder, folders, names in os.walk(top):

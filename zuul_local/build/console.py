@@ -117,7 +117,12 @@ def explain_failure(path: Path) -> list[str]:
     if not found:
         return []
     name, host, result = found[0]
+    return [f'Failed task: {plain(name) or "(no name)"} on {plain(host)}',
+            *(f'    {plain(line)}' for line in said_by(result))]
+
+
+def said_by(result: dict[str, Any]) -> list[str]:
+    """Return the last lines of what the *result* of a failed task says, its failed items first."""
     failed = [item for item in result.get('results') or () if isinstance(item, dict) and item.get('failed')]
     lines = [line for one in (*failed, result) for key in SAID for line in str(one.get(key) or '').splitlines()]
-    return [f'Failed task: {plain(name) or "(no name)"} on {plain(host)}',
-            *(f'    {plain(line)}' for line in lines[-LAST_LINES:])]
+    return lines[-LAST_LINES:]

@@ -192,12 +192,15 @@ class Job(AnsibleJob):
     :param secrets: secret name -> data, for every secret that the job's playbooks use.
     :param prepare_nodes: called once with the nodes to fill in; returns when their addresses are known.
     :param before_playbooks: called once; returns when the nodes can be reached and all else is ready.
+    :param after_playbook: called with the folder of logs whenever a run of Ansible ended.
     """
 
     def __init__(self, executor: Executor, job: Any, params: dict[str, Any], secrets: Mapping[str, Any], *,
-                 prepare_nodes: Callable[[Sequence[Any]], None], before_playbooks: Callable[[], object]) -> None:
+                 prepare_nodes: Callable[[Sequence[Any]], None], before_playbooks: Callable[[], object],
+                 after_playbook: Callable[[Path], None]) -> None:
         self._prepare_nodes = prepare_nodes
         self._before_playbooks = before_playbooks
+        self._after_playbook = after_playbook
         self._secrets = secrets
         self.lost_nodes: list[str] = []
         self.end_time = time.monotonic()
@@ -269,6 +272,7 @@ class Job(AnsibleJob):
         finally:
             self.playbook_seconds.append((step_name(cmd, kwargs.get('phase')), time.monotonic() - start))
             self.end_time = time.monotonic()
+            self._after_playbook(Path(self.jobdir.log_root))
 
     def lose_node(self, name: str) -> None:
         """A node is gone: stop what runs on it, and let cleanup playbooks do without it."""

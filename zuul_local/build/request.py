@@ -21,6 +21,8 @@ from zuul_local.tenant.settings import FILE
 class Request:
     """What to run, as the command line says it.
 
+    :ivar only: of the job's nodes, take those with these labels, or their offline forms; all when empty.
+    :ivar events: file to which a line is added whenever a playbook ends.
     :ivar dependencies: run the jobs that the job depends on, too.
     :ivar attempts: the most builds of a job; 0 for one.
     :ivar ansible_version: the Ansible to use in place of what jobs ask for; '' for theirs.
@@ -32,6 +34,8 @@ class Request:
     base_ref: str = ''
     given: tuple[str, ...] = ()
     label: str = ''
+    only: tuple[str, ...] = ()
+    events: Path | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, Any] = field(default_factory=dict)
     dependencies: bool = False
@@ -68,6 +72,8 @@ def choose_nodes(tenant: LocalTenant, frozen: Frozen, request: Request) -> list[
     :raises UserError: a label that is not ours.
     """
     labels = load_labels()
+    if request.only and frozen.job.name == request.job:
+        _leave_out(frozen, request, labels)
     wanted = []
     for node in frozen.job.nodeset.getNodes():
         odd = [name for name in node.name if '/' in name]
@@ -86,6 +92,23 @@ def choose_nodes(tenant: LocalTenant, frozen: Frozen, request: Request) -> list[
             node.label = name = name + OFFLINE
         wanted.append((node.name[0], labels[name]))
     return wanted
+
+
+def _leave_out(frozen: Frozen, request: Request, labels: Mapping[str, Label]) -> None:
+    """Leave only those nodes in the job whose label, or the one that it is the offline form of, was asked for."""
+    unknown = sorted(set(request.only) - set(labels))
+    if unknown:
+        raise UserError(f'--only {", ".join(map(repr, unknown))} is not a label of ours: {", ".join(labels)}.')
+    nodeset = frozen.job.nodeset
+    there = [node.label for node in nodeset.getNodes()]
+    for key, node in list(nodeset.nodes.items()):
+        if node.label not in request.only and node.label.removesuffix(OFFLINE) not in request.only:
+            del nodeset.nodes[key]
+            for group in nodeset.getGroups():
+                group.nodes = [name for name in group.nodes if name not in node.name]
+    if not nodeset.nodes:
+        raise UserError(f'job {request.job} has no node with the label {" or ".join(request.only)}; '
+                        f'its labels: {", ".join(there) or "none"}.')
 
 
 def ansible_of(frozen: Frozen) -> str:

@@ -31,9 +31,10 @@ def run(args: argparse.Namespace) -> int:
     from zuul_local.build.session import run as run_session
     report = run_session(Request(
         job=args.job, project=Path(args.project), run_id=run_id, base_ref=args.base_ref, given=tuple(args.with_),
-        label=args.label, variables=parse_variables(args.var), secrets=parse_secrets(args.secret),
-        dependencies=args.deps, attempts=args.attempts, ansible_version=args.ansible_version, offline=args.offline,
-        keep=args.keep, unsafe_localhost=args.unsafe_localhost), reporter)
+        label=args.label, only=tuple(args.only), events=Path(args.events) if args.events else None,
+        variables=parse_variables(args.var), secrets=parse_secrets(args.secret), dependencies=args.deps,
+        attempts=args.attempts, ansible_version=args.ansible_version, offline=args.offline, keep=args.keep,
+        unsafe_localhost=args.unsafe_localhost), reporter)
     if args.json:
         print(json.dumps(report.facts, indent=2, default=str))
     return report.code

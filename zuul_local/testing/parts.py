@@ -46,7 +46,14 @@ def functional(tools: Tools, root: Path, seconds: float) -> list[Case]:
     return _stestr('functional', tools, root, seconds, processes=1, quiet=False)
 
 
-PARTS: dict[str, Part] = {'linters': linters, 'unit': unit, 'functional': functional, 'docs': documentation}
+def self_test(tools: Tools, root: Path, seconds: float) -> list[Case]:
+    """Run what a change asks for of the self-tests of roles."""
+    from zuul_local.testing import selftests  # Zuul's own modules: the other parts do without them
+    return selftests.run(root, seconds)
+
+
+PARTS: dict[str, Part] = {'linters': linters, 'unit': unit, 'functional': functional, 'self-test': self_test,
+                          'docs': documentation}
 
 
 def _once(name: str, argv: tuple[str, ...], tools: Tools, root: Path, longest: float) -> Case:

@@ -69,3 +69,19 @@ class TestShow(unittest.TestCase):
                 self.assertNotEqual(parent.wait(30), 0)
             self.assertTrue(Path(folder, 'done').exists())
             self.assertGreater(time.monotonic() - begun, 0.9)
+
+
+class TestStart(unittest.TestCase):
+    def test_its_output_goes_to_files_and_it_has_a_session_of_its_own(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            out, aside = Path(folder, 'out'), Path(folder, 'aside')
+            code = ('import os, sys; print(os.getsid(0), os.getcwd())\n'
+                    'print(sys.stdin.read(), file=sys.stderr); sys.exit(3)')
+            child = process.start((*PYTHON, code), stdout=out, stderr=aside, cwd=folder)
+            self.assertEqual(child.wait(60), 3)
+            self.assertEqual(out.read_text(), f'{child.pid} {Path(folder).resolve()}\n')
+            self.assertEqual(aside.read_text(), '\n')
+
+    def test_a_program_that_is_not_there(self) -> None:
+        with tempfile.TemporaryDirectory() as folder, self.assertRaisesRegex(process.ProcessError, 'did not run'):
+            process.start(('/nonexistent',), stdout=Path(folder, 'out'), stderr=Path(folder, 'aside'))

@@ -69,6 +69,13 @@ class TestBundle(unittest.TestCase):
         published = self.publish('0002')
         self.assertEqual(published.resolve(), (published.parent / 'latest').resolve())
 
+    def test_a_build_that_is_removed_takes_its_link_along(self):
+        first, second = self.publish('0001'), self.publish('0002')
+        bundle.remove(first)
+        self.assertEqual(second.resolve(), (second.parent / 'latest').resolve())
+        bundle.remove(second)
+        self.assertEqual([], list(second.parent.iterdir()))
+
     def test_folder_is_ignored_by_git(self):
         bundle.open_folder(self.top)
         self.assertEqual('*\n', (self.top / '.zuul-local/.gitignore').read_text())
