@@ -34,14 +34,14 @@ def role_names(root: Path) -> list[str]:
 
 
 def options(root: Path, role: str) -> dict[str, dict[str, Any]]:
-    """Return the declared variables of *role*.
+    """Return the declared variables of *role*, those of all its entry points.
 
     :raises files.Unreadable: the declaration is no YAML.
     """
     path = root / 'roles' / role / 'meta' / 'argument_specs.yaml'
     spec = files.read(root, path) if path.exists() else None
-    main = ((spec or {}).get('argument_specs') or {}).get('main') or {}
-    return main.get('options') or {}
+    entries = ((spec or {}).get('argument_specs') or {}).values()
+    return {name: option for entry in entries for name, option in ((entry or {}).get('options') or {}).items()}
 
 
 def rolevars(readme: str) -> Iterator[tuple[int, str, dict[str, str]]]:
