@@ -28,6 +28,7 @@ from zuul_local.tenant.freeze import Frozen
 RETRY = 'RETRY'
 QUIET = 300             # seconds without output after which a person is told so
 NODE_WAIT = 60          # seconds until a node must let us in
+SHOWN = 5               # deprecations that are repeated at the end
 LIFETIME = 4 * 3600     # seconds after which a node ends by itself
 
 
@@ -232,6 +233,7 @@ class Build:
             'parts': {name: round(seconds, 2) for name, seconds in self._parts.items()},
             'playbooks': [[name, round(seconds, 2)] for name, seconds in self.job.playbook_seconds],
             'data': raw.get('data') or {}, 'warnings': raw.get('warnings') or [],
+            'deprecations': self._last_lines.deprecations,
         }
 
     def _tell(self, result: str, destination: Path, *, failed: bool, again: bool) -> None:
@@ -252,6 +254,8 @@ class Build:
                 'tests, but what comes before them or a node. --attempts N does so.')
         for warning in raw.get('warnings') or ():
             say(f'Warning: {warning}')
+        for line in self._last_lines.deprecations[:SHOWN]:
+            say(f'Ansible: {line}')
         seconds = ', '.join(f'{name} {spent:.1f}'
                             for name, spent in (*self._parts.items(), *self.job.playbook_seconds))
         self._reporter.step(f'{result}   {self.frozen.job.name}{self._attempt()}   ({seconds})')

@@ -378,14 +378,22 @@ def merge_path(clones: Path, host: str, name: str) -> Path:
 
 
 class LastLines(logging.Handler):
-    """Remembers what Ansible and the sandbox printed last: when Ansible cannot even start, it is only there."""
+    """Remembers what Ansible and the sandbox printed last: when Ansible cannot even start, it is only there.
+
+    :ivar deprecations: the beginning of each warning of something that a later Ansible will not have; they, too, are
+        nowhere else.
+    """
 
     def __init__(self, count: int = 40) -> None:
         super().__init__(logging.DEBUG)
         self.lines: collections.deque[str] = collections.deque(maxlen=count)
+        self.deprecations: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage().removeprefix('Ansible output: '))
+        line = record.getMessage().removeprefix('Ansible output: ')
+        self.lines.append(line)
+        if 'DEPRECATION WARNING' in line and line not in self.deprecations:
+            self.deprecations.append(line)
 
     def attach(self) -> LastLines:
         """Take the place of those of the build before."""

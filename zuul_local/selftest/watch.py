@@ -78,6 +78,10 @@ class Watched:
 
         :param stopped: why it was stopped by us; '' when it ended by itself.
         """
+        deprecations = self.facts.get('deprecations') or ()
+        if deprecations:
+            self.cells.append(Cell(self.build.job, self.build.roles[-1], WHOLE, None, FAILED, said=tuple(deprecations)))
+            yield self.cells[-1]
         why = self._trouble(stopped)
         for cell in rest_of(self.build, self.cells, self._process.returncode, why):
             self.cells.append(cell)

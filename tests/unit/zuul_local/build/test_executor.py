@@ -1,3 +1,4 @@
+import logging
 import sys
 import tempfile
 import unittest
@@ -59,6 +60,17 @@ class TestConnections(unittest.TestCase):
         program = ('from ansible.plugins.connection.ssh import Connection;'
                    'print(Connection._create_control_path("10.89.0.2", 22, "zuul"))')
         return run((sys.executable, '-c', program)).stdout.strip()
+
+
+class TestLastLines(unittest.TestCase):
+    def test_the_last_lines_and_each_deprecation_once(self) -> None:
+        seen = executor.LastLines(count=2).attach()
+        logger = logging.getLogger('zuul.AnsibleJob.output')
+        for line in ('[DEPRECATION WARNING]: include is old.', 'one', '[DEPRECATION WARNING]: include is old.', 'two'):
+            logger.debug('Ansible output: %s', line)
+        logger.handlers.clear()
+        self.assertEqual(seen.deprecations, ['[DEPRECATION WARNING]: include is old.'])
+        self.assertEqual(list(seen.lines), ['[DEPRECATION WARNING]: include is old.', 'two'])
 
 
 class TestStepName(unittest.TestCase):
