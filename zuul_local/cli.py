@@ -48,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
                       help='append a line of JSON to FILE whenever a playbook ends')
     verb.add_argument('--unsafe-localhost', action='store_true',
                       help='run localhost plays without a sandbox when bubblewrap does not work here')
+    verb.add_argument('--measure', action='store_true',
+                      help="take the time that an executor's console takes, and record that of processors")
 
     verb = _verb(verbs, 'check', 'check:check', 'load the configuration as Zuul would, and say what is wrong with it')
     _tenant(verb)
@@ -76,6 +78,17 @@ def parser() -> argparse.ArgumentParser:
     verb = _verb(verbs, 'test', 'test:test', 'run the tests of this library')
     verb.add_argument('names', nargs='*', metavar='NAME',
                       help='linters, unit, functional, self-test or docs; all when none is named')
+
+    verb = _verb(verbs, 'bench', 'bench:bench', 'time roles of this library and others on fresh nodes')
+    verb.add_argument('cases', nargs='*', metavar='CASE', help='see --list; all when none is named')
+    verb.add_argument('--roles', action='append', default=[], metavar='PATH',
+                      help='a checkout of zuul-jobs or a folder of roles, at most twice '
+                      "(default: this library's, then bench/baseline)")
+    verb.add_argument('--times', type=int, default=3, metavar='N', help='samples of each (default: 3)')
+    verb.add_argument('--label', default='debian-bookworm', help='label of the nodes (default: debian-bookworm)')
+    verb.add_argument('--load', type=float, default=0.3, metavar='L',
+                      help='before each sample, wait until fewer processors are at work (default: 0.3)')
+    verb.add_argument('--list', action='store_true', help='list the cases and the states they start from')
 
     node = verbs.add_parser('node', help='images and kept nodes', description='Images and kept nodes.')
     actions = node.add_subparsers(metavar='ACTION', required=True)

@@ -153,7 +153,7 @@ class Build:
             tenant.connections.connections[project.host].git_urls[project.name] = f'file://{snapshot.path}'
         sandbox = executor.no_sandbox() if self.machine.request.unsafe_localhost else executor.open_sandbox()
         return executor.Executor(self.folder, self.machine.clones, tenant.connections, state, self.machine.environment,
-                                 key, sandbox)
+                                 key, sandbox, executor.MEASURED if self.machine.request.measure else executor.ADJUSTED)
 
     def _hand_over(self, nodes: Sequence[Any], started: Future[None]) -> None:
         started.result()

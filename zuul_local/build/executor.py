@@ -40,9 +40,8 @@ from zuul_local.process import ProcessError, run
 from zuul_local.tenant.sources import LocalConnections
 
 # What differs in the run's own copy of Zuul's Ansible plugins: file, old text, new text, times that it is there.
-ADJUSTED = (
-    # The console looks for new output twice a second; on one machine it may look more often: 0.3 s less for a command.
-    ('library/zuul_console.py', 'time.sleep(0.5)', 'time.sleep(0.02)', 2),
+Adjustments = tuple[tuple[str, str, str, int], ...]
+_UNREACHABLE = (
     # A node that no longer answers has no more output: without this the build waits 30 s for it.
     ('callback/zuul_stream.py', '''\
     def v2_runner_on_unreachable(self, result):
@@ -50,6 +49,23 @@ ADJUSTED = (
     def v2_runner_on_unreachable(self, result):
         self._streamers.clear()
 ''', 1),
+)
+ADJUSTED: Adjustments = (
+    # The console looks for new output twice a second; on one machine it may look more often: 0.3 s less for a command.
+    ('library/zuul_console.py', 'time.sleep(0.5)', 'time.sleep(0.02)', 2),
+    *_UNREACHABLE,
+)
+# To measure what an executor would take, its own console; and only Ansible knows what processors did in the sandbox.
+MEASURED: Adjustments = (
+    ('callback/zuul_json.py', '''\
+        self.playbook['stats'] = summary
+''', '''\
+        self.playbook['stats'] = summary
+        import resource
+        used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        self.playbook['processor_seconds'] = sum(one.ru_utime + one.ru_stime for one in used)
+''', 1),
+    *_UNREACHABLE,
 )
 # A node that no longer answers is on this machine, so it is gone; Zuul would wait three minutes for a distant one, and
 # then try the task three times more. What still happens here, an sshd that restarts, is ConnectionAttempts' matter.
@@ -83,6 +99,7 @@ class Executor:
     :param clones: folder of the clones, see :func:`merge_path`.
     :param repo_state: connection -> project -> ref -> commit.
     :param private_key: key that the nodes accept.
+    :param adjusted: what differs in the run's own copy of Zuul's Ansible plugins.
     :ivar result: what the job reported at its end.
     :ivar paused: what the job reported when it paused; None before.
     """
@@ -100,7 +117,8 @@ class Executor:
     nodepool = launcher = keystore = None
 
     def __init__(self, folder: Path, clones: Path, connections: LocalConnections, repo_state: Mapping[str, Any],
-                 environment: Environment, private_key: Path, sandbox: Any) -> None:
+                 environment: Environment, private_key: Path, sandbox: Any,
+                 adjusted: Adjustments = ADJUSTED) -> None:
         self.connections = connections
         self.connections.drivers['nullwrap'] = NullwrapDriver()
         self.execution_wrapper = sandbox
@@ -118,7 +136,7 @@ class Executor:
         plugins = folder / 'plugins'
         self.ansible_manager = AnsibleManager(str(plugins), runtime_install_root=str(environment.ansible_root))
         self.ansible_manager.copyAnsibleFiles()
-        adjust_plugins(plugins)
+        adjust_plugins(plugins, adjusted)
         visible = ':'.join(str(path) for path in sandbox_paths(environment))
         self.config = configparser.ConfigParser(interpolation=None)
         self.config.read_dict({'executor': {
@@ -305,9 +323,9 @@ def control_path(folder: str, host: str, port: int, user: str) -> str:
     return f'{folder}/{hashlib.sha1(f"{host}-{port}-{user}".encode()).hexdigest()[:10]}'
 
 
-def adjust_plugins(plugins: Path) -> None:
-    """Change the run's own copy of Zuul's Ansible plugins, for every Ansible, as :data:`ADJUSTED` says."""
-    for name, old, new, times in ADJUSTED:
+def adjust_plugins(plugins: Path, adjusted: Adjustments = ADJUSTED) -> None:
+    """Change the run's own copy of Zuul's Ansible plugins, for every Ansible, as *adjusted* says."""
+    for name, old, new, times in adjusted:
         for path in plugins.glob(f'*/zuul/ansible/{name}'):
             replace(path, old, new, times)
 

@@ -44,6 +44,7 @@ class Request:
     offline: bool = False
     keep: bool = False
     unsafe_localhost: bool = False
+    measure: bool = False
 
 
 def freeze_jobs(tenant: LocalTenant, request: Request) -> Graph:

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         label=args.label, only=tuple(args.only), events=Path(args.events) if args.events else None,
         variables=parse_variables(args.var), secrets=parse_secrets(args.secret), dependencies=args.deps,
         attempts=args.attempts, ansible_version=args.ansible_version, offline=args.offline, keep=args.keep,
-        unsafe_localhost=args.unsafe_localhost), reporter)
+        unsafe_localhost=args.unsafe_localhost, measure=args.measure), reporter)
     if args.json:
         print(json.dumps(report.facts, indent=2, default=str))
     return report.code

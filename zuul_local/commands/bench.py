@@ -1,0 +1,11 @@
+"""``zuul-local bench``: how long roles take."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def bench(args: argparse.Namespace) -> int:
+    """Time the roles of ``args.cases`` and return the exit code; see bench/roles.py."""
+    from bench import roles
+    return roles.run(args)
