@@ -42,7 +42,7 @@ def at_work(before: str, after: str) -> float:
     """Return the share of time in which processors were at work between two states of /proc/stat."""
     spent = [later - earlier for earlier, later in zip(ticks(before), ticks(after), strict=True)]
     idle = spent[3] + spent[4]      # and waiting for disks
-    return 1 - idle / (sum(spent) or 1)
+    return (sum(spent) - idle) / (sum(spent) or 1)
 
 
 def ticks(stat: str) -> list[int]:

@@ -1,7 +1,7 @@
 """One sample: a build by zuul-local on a fresh node, and what its records say about the two runs of the case.
 
-The build goes as on an executor: Zuul's sandbox, ansible.cfg, callbacks and console (``--measure``), facts gathered and the
-base job's pre playbooks run before. Its playbooks are: prepare the node, the case, the case again.
+The build goes as on an executor: Zuul's sandbox, ansible.cfg, callbacks and console (``--measure``), facts gathered and
+the base job's pre playbooks run before. Its playbooks are: prepare the node, the case, the case again.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from zuul_local.process import ProcessError, run
 
 LONGEST = 3600          # seconds for one build
 RUNS = ('first', 'second')
-# What runs on the executor alone. Any other task is taken for one module run on the node, also those few (copy, template,
-# package) whose action runs two or three; each item of a loop and each new try is one.
+# What runs on the executor alone. Any other task is taken for one module run on the node, also those few (copy,
+# template, package) whose action runs two or three; each item of a loop and each new try is one.
 ON_EXECUTOR = frozenset((
     'add_host', 'assert', 'debug', 'fail', 'group_by', 'import_role', 'import_tasks', 'include_role', 'include_tasks',
     'include_vars', 'meta', 'pause', 'set_fact', 'set_stats', 'validate_argument_spec', 'zuul_return'))

@@ -16,9 +16,9 @@ from zuul_local import render
 STEADY = 0.15           # spread of the seconds, as a share of the median, up to which a ratio of medians is claimed
 LEGEND = f"""\
 seconds: end of the last task minus start of the first, median (least to most); modules: module runs on the node;
-cpu: processor seconds on the executor; B/A: of medians; with one sample in brackets; as the range that is possible where
-the seconds of a side differ by more than {STEADY:.0%}. Last column: A against figures of another implementation, which
-were measured elsewhere and are given in bench/reference.yaml, nothing that was measured in this run."""
+cpu: processor seconds on the executor; B/A: of medians; with one sample in brackets; as the range that is possible
+where the seconds of a side differ by more than {STEADY:.0%}. Last column: A against figures of another implementation,
+which were measured elsewhere and are given in bench/reference.yaml, nothing that was measured in this run."""
 HEADER = ('state', 'run', 'samples', 'A seconds', 'modules', 'cpu', 'B seconds', 'modules', 'cpu', 'B/A',
           'A and the figures given for another machine')
 
@@ -107,10 +107,10 @@ def against(runs: Sequence[Run], figures: Mapping[str, float]) -> str:
         told.append(f'target {figures["at_least"]:g}x {verdict(taken, most)}')
     if 'modules_at_most' in figures:
         most = figures['modules_at_most']
-        told.append(f'target {most} modules {verdict([run.modules for run in runs], most)}')
+        told.append(f'at most {most} module{"s" * (most != 1)} {verdict([run.modules for run in runs], most)}')
     if 'cpu' in figures:
         most = figures['cpu'] * figures['cpu_share']
-        told.append(f'cpu {figures["cpu"]:g} s: target {most:.2f} s {verdict([run.processor for run in runs], most)}')
+        told.append(f'cpu {figures["cpu"]:g} s: at most {most:.2f} s {verdict([run.processor for run in runs], most)}')
     return ', '.join(told)
 
 

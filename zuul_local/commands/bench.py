@@ -6,6 +6,6 @@ import argparse
 
 
 def bench(args: argparse.Namespace) -> int:
-    """Time the roles of ``args.cases`` and return the exit code; see bench/roles.py."""
-    from bench import roles
-    return roles.run(args)
+    """Time the roles of ``args.cases`` and return the exit code; see bench/compare.py."""
+    from bench import compare
+    return compare.run(args)

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+ROLES = ('.', 'config-project', 'bench/baseline')
+"""Where folders of roles lie; a linter takes the first role of a name."""
+
 
 @dataclass(frozen=True)
 class Tools:
@@ -46,7 +49,7 @@ def environment(tools: Tools, root: Path, base: Mapping[str, str]) -> dict[str, 
         'ANSIBLE_LIBRARY': os.pathsep.join(path for path in modules if path.endswith('/library')),
         'ANSIBLE_LOCALHOST_WARNING': 'false',
         'ANSIBLE_MODULE_UTILS': os.pathsep.join(path for path in modules if path.endswith('/module_utils')),
-        'ANSIBLE_ROLES_PATH': os.pathsep.join((str(root / 'roles'), str(root / 'config-project' / 'roles'))),
+        'ANSIBLE_ROLES_PATH': os.pathsep.join(str(root / name / 'roles') for name in ROLES),
         'MYPYPATH': os.pathsep.join(modules),
         'NO_COLOR': '1',
         'PATH': os.pathsep.join((str(tools.venv / 'bin'), base.get('PATH', os.defpath))),
@@ -59,7 +62,7 @@ def linters(tools: Tools, root: Path) -> dict[str, tuple[str, ...]]:
                      for path in root.glob(f'roles/*/{kind}/*.py'))
     return {
         'ansible-lint': (tools.program('ansible-lint'), '--offline', '--nocolor', '-q'),
-        'mypy': (tools.program('mypy'), 'zuul_local', 'tests', *modules),
+        'mypy': (tools.program('mypy'), 'zuul_local', 'bench', 'tests', *modules),
         'check': (str(root / 'zuul-local'), 'check'),
         'yamllint': (tools.program('yamllint'), '--strict', '-f', 'parsable', '.'),
         'ruff': (tools.program('ruff'), 'check', '--output-format', 'concise', '.'),

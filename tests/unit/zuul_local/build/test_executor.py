@@ -50,6 +50,14 @@ class TestPlugins(unittest.TestCase):
             executor.adjust_plugins(Path(folder))
             self.assertIn('_streamers.clear()', Path(folder, '11/zuul/ansible/callback/zuul_stream.py').read_text())
 
+    def test_to_measure_the_console_stays_as_it_is(self):
+        with tempfile.TemporaryDirectory() as folder:
+            AnsibleManager(folder).copyAnsibleFiles()
+            executor.adjust_plugins(Path(folder), executor.MEASURED)
+            ansible = Path(folder, '11/zuul/ansible')
+            self.assertEqual(2, (ansible / 'library/zuul_console.py').read_text().count('time.sleep(0.5)'))
+            self.assertIn("self.playbook['processor_seconds'] = ", (ansible / 'callback/zuul_json.py').read_text())
+
 
 class TestConnections(unittest.TestCase):
 

@@ -21,7 +21,7 @@ class TestCommands(unittest.TestCase):
             module.parent.mkdir(parents=True)
             module.touch()
             self.assertEqual(commands.linters(TOOLS, Path(folder))['mypy'],
-                             ('/venv/bin/mypy', 'zuul_local', 'tests', 'roles/do-thing/library/do_thing.py'))
+                             ('/venv/bin/mypy', 'zuul_local', 'bench', 'tests', 'roles/do-thing/library/do_thing.py'))
             env = commands.environment(TOOLS, Path(folder), {'PATH': '/bin', 'HTTP_PROXY': 'p'})
             self.assertEqual((env['MYPYPATH'], env['ANSIBLE_LIBRARY']), (str(module.parent),) * 2)
         self.assertEqual((env['PATH'], env['HTTP_PROXY'], env['PYTHONPATH']), ('/venv/bin:/bin', 'p', folder))

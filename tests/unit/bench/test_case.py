@@ -1,0 +1,90 @@
+"""The cases, and the repositories that are made of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+import yaml
+
+from bench import case as cases
+from bench import compare, table
+from zuul_local import paths
+from zuul_local.errors import UserError
+
+BENCH = paths.LIBRARY / 'bench'
+PLAYS = [
+    {'name': 'Two', 'roles': ['one', {'role': 'two', 'vars': {'of': 1}}],
+     'vars': {'bench_states': ['bare', 'image'], 'bench_files': {'tools/list.txt': 'git\n'}}},
+    {'name': 'And another', 'roles': ['one']},
+]
+
+
+class TestCase(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.top = Path(folder.name)
+        (self.top / 'case-of-two.yaml').write_text(yaml.safe_dump(PLAYS))
+        (self.top / 'roles/one/tasks').mkdir(parents=True)
+        (self.top / 'roles/one/tasks/main.yaml').write_text('[]\n')
+        self.case = cases.load(self.top)['case-of-two']
+
+    def test_it_says_what_it_needs(self) -> None:
+        self.assertEqual(('Two', ('one', 'two', 'one'), ('bare', 'image')),
+                         (self.case.about, self.case.roles, self.case.states))
+        self.assertEqual(['two'], self.case.absent_in(self.top / 'roles'))
+
+    def test_its_project_has_roles_playbooks_files_and_jobs(self) -> None:
+        project = self.case.project(self.top / 'A', self.top / 'roles')
+        listed = subprocess.run(['git', '-C', project, 'ls-files'], capture_output=True, text=True, check=True).stdout
+        self.assertEqual(['.zuul.yaml', 'playbooks/case.yaml', 'playbooks/prepare.yaml', 'roles/one/tasks/main.yaml',
+                          'tools/list.txt'], listed.split())
+        jobs = [entry['job'] for entry in json.loads((project / '.zuul.yaml').read_text())]
+        self.assertEqual([('case-of-two-bare', 'bare'), ('case-of-two-image', 'image')],
+                         [(job['name'], job['vars']['bench_state']) for job in jobs])
+        self.assertEqual(['playbooks/prepare.yaml', 'playbooks/case.yaml', 'playbooks/case.yaml'], jobs[0]['run'])
+
+    def test_roles_may_be_those_of_a_checkout_or_a_folder(self) -> None:
+        for path in (self.top, self.top / 'roles'):
+            self.assertEqual(self.top / 'roles', cases.roles_of(path))
+        with self.assertRaisesRegex(UserError, 'no roles'):
+            cases.roles_of(self.top / 'roles/one')
+
+    def test_what_is_not_given_is_the_librarys_own_and_the_baseline(self) -> None:
+        ours, baseline = paths.LIBRARY / 'roles', BENCH / 'baseline/roles'
+        for given, expected in (
+            ([], (ours, baseline)),
+            ([str(self.top)], (self.top / 'roles', baseline)),
+            ([str(self.top), str(paths.LIBRARY)], (self.top / 'roles', ours)),
+        ):
+            self.assertEqual(expected, compare.roles_folders(given), given)
+        with self.assertRaisesRegex(UserError, 'there 3 times'):
+            compare.roles_folders(['a', 'b', 'c'])
+
+
+class TestOurs(unittest.TestCase):
+    """The cases, the baseline, the preparation and the reference belong together."""
+
+    def test_the_baseline_has_the_roles_of_every_case(self) -> None:
+        for case in cases.load(BENCH / 'cases').values():
+            self.assertEqual([], case.absent_in(BENCH / 'baseline/roles'), case.name)
+
+    def test_every_state_is_one_that_the_preparation_explains(self) -> None:
+        told = (BENCH / 'prepare.yaml').read_text()
+        for case in cases.load(BENCH / 'cases').values():
+            for state in case.states:
+                self.assertRegex(told, rf'(?m)^#   {state} ', case.name)
+
+    def test_the_reference_is_about_cases_and_states_that_are_there(self) -> None:
+        known = cases.load(BENCH / 'cases')
+        for name, states in table.load_reference(BENCH / 'reference.yaml').items():
+            self.assertLessEqual(states.keys(), set(known[name].states), name)
+            for runs in states.values():
+                self.assertLessEqual(runs.keys(), set(table.RUNS), name)
+                for figures in runs.values():
+                    self.assertLessEqual(figures.keys(), {'seconds', 'modules', 'at_least', 'modules_at_most', 'cpu',
+                                                          'cpu_share'}, name)
