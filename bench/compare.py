@@ -7,7 +7,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench import case as cases
@@ -24,15 +25,15 @@ SIDES = ('A', 'B')
 def run(args: argparse.Namespace) -> int:
     """Take the samples that *args* ask for and print them, a case at a time; return the exit code.
 
-    :raises UserError: no such case, or a folder without roles.
+    :raises UserError: no such case or state, or a folder without roles.
     """
     known = cases.load(HERE / 'cases')
     if args.list:
         print('\n'.join(render.table([(case.name, ', '.join(case.states), case.about) for case in known.values()], '')))
         return SUCCESS
-    unknown = sorted(set(args.cases) - set(known))
-    if unknown:
-        raise UserError(f'There is no case {", ".join(unknown)}.', f'The cases are: {", ".join(known)}.')
+    wanted = chosen(known, args.cases, args.state)
+    if args.times < 1:
+        raise UserError(f'--times {args.times}: at least one sample is taken.')
     folders = roles_folders(args.roles)
     reference = table.load_reference(HERE / 'reference.yaml')
     stream = sys.stderr if args.json else sys.stdout
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     print(f'{machine.described()}; label {args.label}; {args.times} samples, each on a node of its own\n{table.LEGEND}',
           file=stream, flush=True)
     taken, troubles = [], []
-    for case in (known[name] for name in args.cases or known):
+    for case in wanted:
         rows, trouble = take(case, folders, args)
         taken += rows
         troubles += trouble
@@ -50,6 +51,23 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([row.as_dict() for row in taken], indent=2))
     return FAILURE if any(': failed' in trouble for trouble in troubles) else SUCCESS
+
+
+def chosen(known: Mapping[str, Case], names: Sequence[str], states: Sequence[str]) -> list[Case]:
+    """Return the cases called *names*, from *states* only; all of what is left empty.
+
+    :raises UserError: a case that is not *known*, or none of its states is among *states*.
+    """
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UserError(f'There is no case {", ".join(unknown)}.', f'The cases are: {", ".join(known)}.')
+    found = [replace(case, states=tuple(state for state in case.states if state in (states or case.states)))
+             for case in (known[name] for name in names or known)]
+    without = [case.name for case in found if not case.states]
+    if without and (names or len(without) == len(found)):
+        raise UserError(f'--state {", ".join(states)}: no state that {", ".join(without)} starts from.',
+                        'zuul-local bench --list')
+    return [case for case in found if case.states]
 
 
 def roles_folders(given: Sequence[str]) -> tuple[Path, Path]:

@@ -84,6 +84,8 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument('--roles', action='append', default=[], metavar='PATH',
                       help='a checkout of zuul-jobs or a folder of roles, at most twice '
                       "(default: this library's, then bench/baseline)")
+    verb.add_argument('--state', action='append', default=[], metavar='STATE',
+                      help='only from this state of the node (repeatable); see --list')
     verb.add_argument('--times', type=int, default=3, metavar='N', help='samples of each (default: 3)')
     verb.add_argument('--label', default='debian-bookworm', help='label of the nodes (default: debian-bookworm)')
     verb.add_argument('--load', type=float, default=0.3, metavar='L',

@@ -66,6 +66,32 @@ class TestCase(unittest.TestCase):
             compare.roles_folders(['a', 'b', 'c'])
 
 
+class TestChosen(unittest.TestCase):
+    KNOWN = {name: cases.parse(Path(f'{name}.yaml'), [{'name': name, 'roles': [], 'vars': {'bench_states': states}}])
+             for name, states in (('one', ['bare']), ('two', ['bare', 'cache']))}
+
+    def test_cases_and_states(self) -> None:
+        for expected, names, states in (
+            ([('one', 'bare'), ('two', 'bare', 'cache')], [], []),
+            ([('two', 'bare', 'cache')], ['two'], []),
+            ([('two', 'cache')], [], ['cache']),
+            ([('two', 'bare'), ('one', 'bare')], ['two', 'one'], ['bare']),
+        ):
+            with self.subTest(names=names, states=states):
+                found = compare.chosen(self.KNOWN, names, states)
+                self.assertEqual(expected, [(case.name, *case.states) for case in found])
+
+    def test_refusals(self) -> None:
+        for expected, names, states in (
+            ('There is no case three, four.', ['three', 'one', 'four'], []),
+            ('--state cache: no state that one starts from.', ['one', 'two'], ['cache']),
+            ('--state nothing: no state that one, two starts from.', [], ['nothing']),
+        ):
+            with self.subTest(names=names, states=states), self.assertRaises(UserError) as refused:
+                compare.chosen(self.KNOWN, names, states)
+            self.assertEqual(expected, refused.exception.message)
+
+
 class TestOurs(unittest.TestCase):
     """The cases, the baseline, the preparation and the reference belong together."""
 
