@@ -96,6 +96,8 @@ def take(case: Case, folders: Sequence[Path], args: argparse.Namespace) -> tuple
             samples: dict[str, list[sample.Sample]] = {side: [] for side in SIDES}
             turns = [side for turn in range(args.times) for side in sorted(projects, reverse=bool(turn % 2))]
             for number, side in enumerate(turns, 1):
+                if side not in projects:
+                    continue
                 machine.wait_until_quiet(args.load)
                 begun = time.monotonic()
                 try:
@@ -103,7 +105,7 @@ def take(case: Case, folders: Sequence[Path], args: argparse.Namespace) -> tuple
                 except sample.Failed as error:
                     trouble.append(f'  {side}: {state}: failed: {error}')
                     projects.pop(side)
-                    break
+                    continue
                 print(f'{case.name} {state} {side} {number}/{len(turns)}: {time.monotonic() - begun:.0f} s',
                       file=sys.stderr, flush=True)
             rows += table.rows(case.name, state, samples['A'], samples['B'])
