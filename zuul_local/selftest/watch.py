@@ -28,6 +28,7 @@ POLL = 0.1
 STOPPING = 60           # seconds that builds get to remove their nodes and end
 LEFT_ALONE = 'its playbook did nothing on this node'
 LAST_LINES = 15
+IDLE = {'passed': True, 'ran': False, 'seconds': 0.0, 'task': '', 'said': []}
 
 
 class Watched:
@@ -118,13 +119,21 @@ def cells_of(build: Build, event: dict[str, Any]) -> Iterator[Cell]:
     found = [one for one in build.behaviours if event['playbook'].endswith(f'/{one.playbook}')]
     for behaviour in found[:1] if event['phase'] == 'run' else ():
         for name, label in build.nodes:
-            node = event['nodes'].get(name)
-            if node is None or (node['passed'] and not node['ran']):      # a public job may leave its nodes alone
-                yield Cell(build.job, behaviour.role, behaviour.name, label, SKIPPED if build.public else FAILED,
-                           said=(LEFT_ALONE,))
-            else:
+            node = _came_to(name, event['nodes'])
+            if node['ran']:
                 yield Cell(build.job, behaviour.role, behaviour.name, label, OK if node['passed'] else FAILED,
                            node['seconds'], node['task'], tuple(node['said']))
+            else:       # a public job may leave its nodes alone
+                yield Cell(build.job, behaviour.role, behaviour.name, label, SKIPPED if build.public else FAILED,
+                           said=(LEFT_ALONE,))
+
+
+def _came_to(name: str, nodes: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return what a playbook came to for the node *name*: plays on the executor are part of it for every node."""
+    there, executor = nodes.get(name, IDLE), nodes.get('localhost', IDLE)
+    if there['passed'] and (not executor['passed'] or not there['ran']):
+        return executor
+    return there
 
 
 def rest_of(build: Build, cells: Sequence[Cell], code: int, why: tuple[str, ...]) -> Iterator[Cell]:

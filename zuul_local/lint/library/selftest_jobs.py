@@ -72,10 +72,10 @@ def _read(root: Path) -> _Library:
 
 def _nodes(library: _Library) -> Iterator[str]:
     """Yield the labels on which nothing is tried."""
-    used = {label for nodeset in library.nodesets.values() for label in library.labels_of({'nodeset': nodeset}) or ()}
+    used = {label for _, job in library.own.values() for label in library.labels_of(job) or ()}
     for label in (name + suffix for name in library.labels for suffix in ('', TWIN)):
         if label not in used:
-            yield f'{LABELS}: no nodeset in {OWN_JOBS}/ has the label {label}, so nothing is tried on it; add it to one'
+            yield f'{LABELS}: no job in {OWN_JOBS}/ has a node of {label}; add one to the nodesets there'
 
 
 def _jobs(library: _Library) -> Iterator[str]:

@@ -176,7 +176,7 @@ FILES = {
         - job:
             name: self-test-do-more-offline
             files: *files
-            nodeset: {nodes: [{name: one, label: bookworm-offline}]}
+            nodeset: all-offline
             run: test-playbooks/do-more/offline.yaml
         - project:
             check:

@@ -119,9 +119,11 @@ FAULTS: tuple[tuple[ModuleType, dict[str, tuple[str, str] | str | None], list[st
     (selftest_jobs, {'test-playbooks/do-thing/odd.yaml': '[]'},
      ['test-playbooks/do-thing/odd.yaml: no job in zuul-tests.d/ runs it; list it in that of the role',
       'test-playbooks/do-thing/: no job in zuul.d/ runs odd.yaml; list them in the public job of a family of roles']),
-    (selftest_jobs, {OWN: ('nodeset: {nodes: [{name: one, label: bookworm-offline}]}', 'nodeset: all-labels')},
+    (selftest_jobs, {OWN: ('nodeset: all-offline\n', 'nodeset: all-labels\n')},
      [f'{OWN}: job self-test-do-more-offline runs {MORE}/offline.yaml on bookworm, stand-in; it belongs on labels that '
-      'end in -offline']),
+      'end in -offline',
+      *(f'{LABELS}: no job in zuul-tests.d/ has a node of {label}; add one to the nodesets there'
+        for label in ('bookworm-offline', 'stand-in-offline'))]),
     (selftest_jobs, {OWN: ('nodes: [{name: one, label: bookworm}, ',
                            'nodes: [{name: one, label: bookworm}, {name: off, label: bookworm-offline}, ')},
      [f'{OWN}: job self-test-do-thing runs {TESTS} on bookworm-offline; labels that end in -offline are for '
@@ -135,11 +137,13 @@ FAULTS: tuple[tuple[ModuleType, dict[str, tuple[str, str] | str | None], list[st
     (selftest_jobs, {OWN: ('^roles/do-more/, ^roles/do-thing/, ', '^roles/do-more/, ')},
      [f'{OWN}: job {name}: files do not cover roles/do-thing/, which do-more brings in; add ^roles/do-thing/'
       for name in ('self-test-do-more', 'self-test-do-more-offline')]),
-    (selftest_jobs, {OWN: ('nodeset: {nodes: [{name: one, label: bookworm-offline}]}', 'nodeset: bookworm')},
+    (selftest_jobs, {OWN: ('nodeset: all-offline\n', 'nodeset: bookworm\n')},
      [f'{OWN}: job self-test-do-more-offline names no nodeset of zuul-tests.d/; name the one of all labels that the '
-      'role is for']),
+      'role is for',
+      *(f'{LABELS}: no job in zuul-tests.d/ has a node of {label}; add one to the nodesets there'
+        for label in ('bookworm-offline', 'stand-in-offline'))]),
     (selftest_jobs, {OWN: ('{name: two, label: stand-in}', '')},
-     [f'{LABELS}: no nodeset in zuul-tests.d/ has the label stand-in, so nothing is tried on it; add it to one']),
+     [f'{LABELS}: no job in zuul-tests.d/ has a node of stand-in; add one to the nodesets there']),
     (selftest_jobs, {META: ('[bookworm]', '[bookworm, trixie]')},
      [f'{META}: Debian trixie is claimed, and job self-test-do-thing has no node of it; add one or claim less']),
     (selftest_jobs, {META: ('[bookworm]}', '[bookworm]}\n    - {name: EL, versions: [9]}')}, []),

@@ -30,6 +30,19 @@ class TestCells(unittest.TestCase):
                       event('playbooks/base/post.yaml', {'node-one': GOOD}, 'run')):
             self.assertEqual(list(watch.cells_of(BUILD, other)), [])
 
+    def test_plays_on_the_executor_count_for_every_node(self) -> None:
+        table: tuple[tuple[dict[str, Any], list[tuple[str, str]]], ...] = (
+            ({'localhost': GOOD}, [(OK, ''), (OK, '')]),
+            ({'localhost': BAD}, [(FAILED, 'Break it')] * 2),
+            ({'localhost': BAD, 'node-one': GOOD, 'node-stand-in': GOOD}, [(FAILED, 'Break it')] * 2),
+            ({'localhost': GOOD, 'node-one': BAD, 'node-stand-in': GOOD}, [(FAILED, 'Break it'), (OK, '')]),
+            ({'localhost': IDLE, 'node-one': GOOD}, [(OK, ''), (FAILED, '')]),
+        )
+        for nodes, expected in table:
+            with self.subTest(nodes=nodes):
+                found = watch.cells_of(BUILD, event('test-playbooks/b/absent.yaml', nodes))
+                self.assertEqual([(cell.status, cell.task) for cell in found], expected)
+
     def test_a_node_that_was_left_alone_is_skipped_by_public_jobs_only(self) -> None:
         for public, status in ((True, SKIPPED), (False, FAILED)):
             one = build('job', 'a/absent', public=public)
