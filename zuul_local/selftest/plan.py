@@ -32,6 +32,7 @@ class Build:
     :ivar public: the job is one for everybody, that tries a family of roles on whatever nodes it is given.
     :ivar only: the labels that the nodes were narrowed to; none when they are as the job has them.
     :ivar label: label to use for every node in place of the job's, '' for those.
+    :ivar timeout: seconds that the job may take.
     """
 
     job: str
@@ -40,6 +41,7 @@ class Build:
     public: bool = False
     only: tuple[str, ...] = ()
     label: str = ''
+    timeout: int = 0
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -78,7 +80,8 @@ def _build(tenant: LocalTenant, name: str, public: bool) -> Build:
         raise UserError(f'job {name} asks for label {", ".join(map(repr, unknown))}, which is not one of ours: '
                         f'{", ".join(labels)}.', 'Correct its nodeset, or add the label to node/labels.yaml.')
     return Build(name, tuple(behaviour(playbook['path']) for playbook in job.run),
-                 tuple((node.name[0], labels[node.label]) for node in job.nodeset.getNodes()), public)
+                 tuple((node.name[0], labels[node.label]) for node in job.nodeset.getNodes()), public,
+                 timeout=job.timeout or 0)
 
 
 def behaviour(path: str) -> Behaviour:
@@ -127,7 +130,7 @@ def on_labels(builds: Iterable[Build], labels: Collection[str]) -> tuple[list[Bu
 
 def longest_first(builds: Iterable[Build]) -> list[Build]:
     """Return *builds* in the order that leaves the least to wait for at the end, as far as that is known before."""
-    return sorted(builds, key=lambda build: -len(build.behaviours))
+    return sorted(builds, key=lambda build: (-build.timeout, -len(build.behaviours)))
 
 
 def arguments(build: Build) -> list[str]:

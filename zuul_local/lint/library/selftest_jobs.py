@@ -38,6 +38,10 @@ class _Library:
         """Return our own jobs that run *playbook*."""
         return [name for name, (_, job) in self.own.items() if playbook in jobs.playbooks(job)]
 
+    def is_offline(self, name: str) -> bool:
+        """Tell whether one of our own jobs has nodes without a way out."""
+        return any(label.endswith(TWIN) for label in self.labels_of(self.own[name][1]) or ())
+
     def labels_of(self, job: Mapping[str, Any]) -> list[str] | None:
         """Return the labels of a job's nodes; None when it names no nodes, or a nodeset that is not there."""
         nodeset = job.get('nodeset')
@@ -65,7 +69,8 @@ def _read(root: Path) -> _Library:
                 for name in (entry if isinstance(entry, dict) else [entry])}
     own, public = ({str(job.get('name')): (where, job) for where, job in files.objects(root, folder, 'job')}
                    for folder in (OWN_JOBS, PUBLIC_JOBS))
-    nodesets = {str(one.get('name')): one for _, one in files.objects(root, OWN_JOBS, 'nodeset')}
+    nodesets = {str(one.get('name')): one for folder in jobs.FOLDERS
+                for _, one in files.objects(root, folder, 'nodeset')}
     return _Library(root, own, public, nodesets,
                     {str(one['name']): one for one in labels or []}, frozenset(attached), includes.of_roles(root))
 
@@ -87,8 +92,7 @@ def _jobs(library: _Library) -> Iterator[str]:
         if name not in library.attached:
             yield f'{where}: job {name} never runs; list it in the project stanza of {OWN_JOBS}/'
         if library.labels_of(job) is None:
-            yield (f'{where}: job {name} names no nodeset of {OWN_JOBS}/; name the one of all labels that the role is '
-                   'for')
+            yield f'{where}: job {name} names no nodeset; name one of {OWN_JOBS}/ with all labels that the role is for'
         for pattern in files.as_list(job.get('files')):
             if not any(re.match(str(pattern), path) for path in there):
                 yield f'{where}: job {name}: files: {pattern} matches no file of roles/ and {PLAYBOOKS}/; remove it'
@@ -111,14 +115,15 @@ def _role(library: _Library, role: str) -> Iterator[str]:
                 yield (f'{where}: job {name} runs {playbook} on {", ".join(online)}; ' + (
                     f'it belongs on labels that end in {TWIN}' if offline else f'labels that end in {TWIN} are for '
                     f'{OFFLINE}.yaml'))
-        if not offline and not any(playbook in jobs.playbooks(job) for _, job in library.public.values()):
+        if PREFIX + role in running and not any(playbook in jobs.playbooks(job) for _, job in library.public.values()):
             private.append(path.name)
     if private:
         yield (f'{PLAYBOOKS}/{role}/: no job in {PUBLIC_JOBS}/ runs {", ".join(private)}; list them in the public job '
                'of a family of roles')
     for name in sorted(used):
         yield from _files(library, role, name)
-        yield from _platforms(library, role, name)
+    for kind in (True, False):
+        yield from _platforms(library, role, [name for name in sorted(used) if library.is_offline(name) is kind])
 
 
 def _files(library: _Library, role: str, name: str) -> Iterator[str]:
@@ -135,9 +140,8 @@ def _files(library: _Library, role: str, name: str) -> Iterator[str]:
             yield f'{where}: job {name}: files do not cover {folder}{reason}; add ^{folder}'
 
 
-def _platforms(library: _Library, role: str, name: str) -> Iterator[str]:
-    """Yield the platforms that *role* claims and the job *name* does not try, and the other way round."""
-    where, job = library.own[name]
+def _platforms(library: _Library, role: str, names: list[str]) -> Iterator[str]:
+    """Yield the platforms that *role* claims and none of the jobs *names* tries, and those that it does not claim."""
     meta = f'roles/{role}/meta/main.yaml'
     if not (library.root / meta).exists():
         return
@@ -145,11 +149,18 @@ def _platforms(library: _Library, role: str, name: str) -> Iterator[str]:
     claimed = {(str(one.get('name')), str(version))
                for one in (content.get('galaxy_info') or {}).get('platforms') or () if isinstance(one, dict)
                for version in files.as_list(one.get('versions'))}
-    labels = [library.labels[label] for label in (one.removesuffix(TWIN) for one in library.labels_of(job) or ())
-              if label in library.labels]
-    tried = {(str(label.get('platform')), str(label.get('release'))) for label in labels}
-    real = {(str(label.get('platform')), str(label.get('release'))) for label in labels if label.get('kind') == 'real'}
-    for platform in sorted(claimed - tried if labels else ()):
-        yield f'{meta}: {" ".join(platform)} is claimed, and job {name} has no node of it; add one or claim less'
-    for platform in sorted(real - claimed):
-        yield f'{where}: job {name} tries {role} on {" ".join(platform)}, which {meta} does not claim; add it there'
+    tried: set[tuple[str, str]] = set()
+    for name in names:
+        where, job = library.own[name]
+        labels = [library.labels[label] for label in (one.removesuffix(TWIN) for one in library.labels_of(job) or ())
+                  if label in library.labels]
+        tried.update(_platform(label) for label in labels)
+        for platform in sorted({_platform(label) for label in labels if label.get('kind') == 'real'} - claimed):
+            yield f'{where}: job {name} tries {role} on {" ".join(platform)}, which {meta} does not claim; add it there'
+    for platform in sorted(claimed - tried if tried else ()):
+        yield (f'{meta}: {" ".join(platform)} is claimed, and job {" or ".join(names)} has no node of it; add one or '
+               'claim less')
+
+
+def _platform(label: Mapping[str, Any]) -> tuple[str, str]:
+    return str(label.get('platform')), str(label.get('release'))

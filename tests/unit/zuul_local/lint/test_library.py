@@ -117,8 +117,11 @@ FAULTS: tuple[tuple[ModuleType, dict[str, tuple[str, str] | str | None], list[st
     (selftest_jobs, {OWN: ('- self-test-do-thing\n', '- noop\n')},
      [f'{OWN}: job self-test-do-thing never runs; list it in the project stanza of zuul-tests.d/']),
     (selftest_jobs, {'test-playbooks/do-thing/odd.yaml': '[]'},
-     ['test-playbooks/do-thing/odd.yaml: no job in zuul-tests.d/ runs it; list it in that of the role',
-      'test-playbooks/do-thing/: no job in zuul.d/ runs odd.yaml; list them in the public job of a family of roles']),
+     ['test-playbooks/do-thing/odd.yaml: no job in zuul-tests.d/ runs it; list it in that of the role']),
+    (selftest_jobs, {'test-playbooks/do-thing/odd.yaml': '[]', 'zuul-tests.d/odd.yaml': '''
+- job: {name: odd, nodeset: all-labels, run: test-playbooks/do-thing/odd.yaml}
+- project: {check: {jobs: [odd]}}
+'''}, []),
     (selftest_jobs, {OWN: ('nodeset: all-offline\n', 'nodeset: all-labels\n')},
      [f'{OWN}: job self-test-do-more-offline runs {MORE}/offline.yaml on bookworm, stand-in; it belongs on labels that '
       'end in -offline',
@@ -138,8 +141,8 @@ FAULTS: tuple[tuple[ModuleType, dict[str, tuple[str, str] | str | None], list[st
      [f'{OWN}: job {name}: files do not cover roles/do-thing/, which do-more brings in; add ^roles/do-thing/'
       for name in ('self-test-do-more', 'self-test-do-more-offline')]),
     (selftest_jobs, {OWN: ('nodeset: all-offline\n', 'nodeset: bookworm\n')},
-     [f'{OWN}: job self-test-do-more-offline names no nodeset of zuul-tests.d/; name the one of all labels that the '
-      'role is for',
+     [f'{OWN}: job self-test-do-more-offline names no nodeset; name one of zuul-tests.d/ with all labels that the role '
+      'is for',
       *(f'{LABELS}: no job in zuul-tests.d/ has a node of {label}; add one to the nodesets there'
         for label in ('bookworm-offline', 'stand-in-offline'))]),
     (selftest_jobs, {OWN: ('{name: two, label: stand-in}', '')},

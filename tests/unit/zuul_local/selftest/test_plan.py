@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import unittest
 
 from tests.unit.zuul_local.scratch import ScratchCase
@@ -37,6 +38,7 @@ class TestJobs(ScratchCase):
         self.assertEqual([(name, label.name) for name, label in found[0].nodes],
                          [('one', BOOKWORM), ('two', f'{TRIXIE}-offline')])
         self.assertTrue(found[0].public)
+        self.assertEqual(found[0].timeout, 1800)
 
     def test_a_label_that_is_not_ours_is_refused(self) -> None:
         tenant = self.tenant({'.zuul.yaml': '''
@@ -88,8 +90,9 @@ class TestChoice(unittest.TestCase):
         self.assertEqual(plan.arguments(moved), ['self-test-a', '--label', 'one'])
 
     def test_the_longest_first(self) -> None:
-        self.assertEqual([one.job for one in plan.longest_first(EVERY)],
-                         ['self-test-a', 'self-test-all', 'self-test-a-offline', 'self-test-b'])
+        every = [*EVERY, dataclasses.replace(EVERY[2], job='slow', timeout=9)]
+        self.assertEqual([one.job for one in plan.longest_first(every)],
+                         ['slow', 'self-test-a', 'self-test-all', 'self-test-a-offline', 'self-test-b'])
 
     def test_the_labels_in_their_own_order(self) -> None:
         self.assertEqual([label.name for label in plan.labels_of(reversed(EVERY))],
