@@ -205,6 +205,7 @@ class SideBySide(NodesTest):
                 self.on(name, 'sudo dnf -q -y install no-such-package', 1)
                 self.on(name, 'sudo dnf -q -y remove hello python3-pip')
                 self.on(name, 'test ! -e /usr/bin/hello && ! rpm -q hello && ! python3 -m pip --version')
+                self.on(name, '! ls -d /usr/lib/python3/dist-packages/setuptools-*')
 
     def test_bindep_takes_the_stand_in_for_one_of_red_hats(self) -> None:
         wanted = r'tree [platform:rpm]\ntree-like [platform:redhat]\ngcc [platform:rocky-9]\nnever [platform:dpkg]\n'
