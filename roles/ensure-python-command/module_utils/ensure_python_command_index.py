@@ -155,8 +155,9 @@ def opener(where: Site, index: str) -> urllib.request.OpenerDirector:
     """What opens addresses of *index*: with the site's proxy, certificates and credentials."""
     passwords = urllib.request.HTTPPasswordMgrWithPriorAuth()
     known = credentials(index)
-    if known:
-        passwords.add_password(None, without_credentials(index), *known, is_authenticated=True)
+    if known:   # files may lie beside the index on its host; another host gets nothing
+        host = urllib.parse.urljoin(without_credentials(index), '/')
+        passwords.add_password(None, host, *known, is_authenticated=True)
     context = ssl.create_default_context(cafile=where.certificates)
     if where.client_certificate:
         context.load_cert_chain(where.client_certificate)

@@ -1,4 +1,4 @@
-"""Serve the wheels of a folder as a package index, one of them with another byte at its end.
+"""Serve the wheels of a folder as a package index, one of them with another byte at its end; go on in the background.
 
 usage: serve-index.py WHEELS CHANGED PORT
 
@@ -48,4 +48,9 @@ class Index(http.server.BaseHTTPRequestHandler):
         pass
 
 
-http.server.ThreadingHTTPServer(('127.0.0.1', PORT), Index).serve_forever()
+server = http.server.ThreadingHTTPServer(('127.0.0.1', PORT), Index)   # from here on it takes up connections
+if os.fork() == 0:
+    os.setsid()
+    for stream in range(3):
+        os.dup2(os.open(os.devnull, os.O_RDWR), stream)
+    server.serve_forever()
