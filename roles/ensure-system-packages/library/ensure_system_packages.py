@@ -32,6 +32,7 @@ missing: {description: Names that were not there before., type: list, elements: 
 manager: {description: The node's package manager., type: str, returned: success}
 source: {description: Where the packages came from; empty when none were needed., type: str, returned: success}
 passed_over: {description: Places that did not do and why., type: list, elements: dict, returned: always}
+seconds: {description: How long it took., type: float, returned: always}
 """
 
 import glob
@@ -119,8 +120,8 @@ def lists_are_old(now: float, lists: str = '/var/lib/apt/lists', sources: str = 
     return now - made > FRESH or any(os.stat(path).st_mtime > made for path in files if os.path.exists(path))
 
 
-def persist(argv: Sequence[str], fine: Sequence[int], run: Run, pauses: Sequence[float], lock_timeout: float,
-            sleep: Callable[[float], None] = time.sleep) -> tuple[str, str]:
+def persist(argv: Sequence[str], fine: Sequence[int], run: Run, pauses: Sequence[float], lock_timeout: float
+            ) -> tuple[str, str]:
     """Run *argv* until it succeeds or trying again is of no use; return (output, complaint), of which one is empty.
 
     :param pauses: seconds to wait before each new try when the network failed.
@@ -134,9 +135,9 @@ def persist(argv: Sequence[str], fine: Sequence[int], run: Run, pauses: Sequence
         if code in fine and 'Failed to fetch' not in err:
             return out, ''
         if managers.LOCKED.search(err) and time.monotonic() < limit:
-            sleep(1)
+            time.sleep(1)
         elif managers.NETWORK.search(err + out) and not managers.WRONG_BYTES.search(err) and waits:
-            sleep(waits.pop(0))
+            time.sleep(waits.pop(0))
         else:
             return '', managers.words_of(out, err) or f'{argv[0]} ended with exit code {code}'
 
@@ -159,7 +160,8 @@ def apt_install(names: list[str], options: Sequence[str], refresh: Callable[[], 
     def unknown() -> list[str]:
         bare = {name: name.partition('=')[0] for name in names}
         out = run(['apt-cache', *options, 'policy', *bare.values()], 60)[1]
-        return [name for name in names if bare[name] not in managers.known(out)]
+        # the node's own architecture is left out of the answer
+        return [name for name in names if not {bare[name], bare[name].partition(':')[0]} & managers.known(out)]
 
     complaint = '' if fresh else refresh()
     if fresh and unknown():
@@ -221,12 +223,16 @@ def install(manager: str, source: str, names: list[str], params: dict[str, Any],
             complain(said)
 
 
-def mend(run: Run) -> None:
-    """Let dpkg finish what a run before us, that was killed, began; apt-get refuses to work before. Raises Refused."""
+def mend(run: Run) -> list[str]:
+    """Let dpkg finish what a run before us, that was killed, began: apt-get refuses to work before.
+
+    Return the packages that have to be unpacked anew.
+    """
     packages = managers.dpkg_packages(run(managers.DPKG_QUERY, 60)[1])
     if managers.dpkg_is_broken(packages) or glob.glob('/var/lib/dpkg/updates/[0-9]*'):
         # what it cannot finish for want of another package is left to --fix-broken
         run(['dpkg', '--force-confdef', '--force-confold', '--configure', '--pending'], 1800)
+    return managers.dpkg_torn(packages)
 
 
 def ensure(params: dict[str, Any], run: Run, release: str, check_mode: bool = False) -> dict[str, Any]:
@@ -247,11 +253,11 @@ def ensure(params: dict[str, Any], run: Run, release: str, check_mode: bool = Fa
             return result
         if check_mode:
             return {**result, 'changed': True, 'source': 'undecided'}
-        if manager == 'apt-get':
-            mend(run)
+        torn = mend(run) if manager == 'apt-get' else []
+        wanted = [*missing, *(name for name in torn if name.partition(':')[0] not in missing)]
         for source in params['sources']:
             try:
-                install(manager, source, missing, params, run)
+                install(manager, source, wanted, params, run)
             except PassedOver as reason:
                 result['passed_over'].append({'source': source, 'why': str(reason)})
                 continue
@@ -284,8 +290,10 @@ def main() -> None:
 
     def run(argv: Sequence[str], timeout: int) -> tuple[int, str, str]:
         return module.run_command(['timeout', '--kill-after=30', str(timeout), 'env', *environment, *argv])
+    began = time.monotonic()
     with open('/etc/os-release', encoding='utf-8', errors='replace') as stream:
         result = ensure(module.params, run, stream.read(), module.check_mode)
+    result['seconds'] = round(time.monotonic() - began, 2)
     if 'msg' in result:
         module.fail_json(**result)
     module.exit_json(**result)

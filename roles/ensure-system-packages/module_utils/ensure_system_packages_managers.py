@@ -13,9 +13,10 @@ MANAGERS = {
 }
 APT = ('apt-get', '--yes', '--quiet', '--option=Dpkg::Use-Pty=0', '--option=Acquire::Retries=0',
        '--option=Acquire::http::Timeout=15', '--option=Acquire::https::Timeout=15')
-#: --fix-broken also finishes what an earlier run that was killed left half done
+#: --fix-broken and --reinstall also finish what an earlier run that was killed left half done
 INSTALL = {
-    'apt-get': ('--no-install-recommends', '--fix-broken', '--option=Dpkg::Options::=--force-confdef',
+    'apt-get': ('--no-install-recommends', '--fix-broken', '--reinstall',
+                '--option=Dpkg::Options::=--force-confdef',
                 '--option=Dpkg::Options::=--force-confold', 'install'),
     'dnf': ('dnf', '--assumeyes', '--setopt=install_weak_deps=False', '--setopt=*.metadata_expire=3600', 'install'),
     'zypper': ('zypper', '--non-interactive', 'install', '--no-recommends', '--auto-agree-with-licenses'),
@@ -95,6 +96,12 @@ def dpkg_is_broken(packages: list[Package]) -> bool:
                for package in packages)
 
 
+def dpkg_torn(packages: list[Package]) -> list[str]:
+    """The packages whose files are there in part only: dpkg wants them unpacked anew."""
+    return [f'{package.name}:{package.architecture}' if package.architecture not in ('all', '') else package.name
+            for package in packages if package.flag != 'ok' or package.state == 'half-installed']
+
+
 def rpm_lacks(names: list[str], out: str) -> list[str]:
     """Those of *names* that `rpm --query`, with --whatprovides or without, says are not there."""
     absent = set(re.findall(r'^no package provides (.*)$', out, re.M))
@@ -114,9 +121,9 @@ def argument(manager: str, name: str) -> str:
 
 
 def words_of(out: str, err: str) -> str:
-    """What a package manager said that matters: its errors, and the dependencies that it could not meet."""
+    """What a package manager said that matters: its errors, whom it waited for, the dependencies it could not meet."""
     unmet = out.find('The following packages have unmet dependencies')
-    lines = out[unmet:].splitlines() if unmet >= 0 else []
+    lines = out[unmet:].splitlines() if unmet >= 0 else re.findall(r'^Waiting for .*', out, re.M)
     lines += [line for line in err.splitlines() if not line.startswith('W: Some index files failed')]
     if not lines:
         lines = out.splitlines()

@@ -84,6 +84,11 @@ class TestDpkg(unittest.TestCase):
             with self.subTest(line=line):
                 self.assertEqual(managers.dpkg_is_broken(managers.dpkg_packages(line)), expected)
 
+    def test_torn(self) -> None:
+        lines = ('a\tamd64\tinstalled\treinstreq\t1\t', 'b\tall\thalf-installed\tok\t1\t',
+                 'c\tamd64\tunpacked\tok\t1\t')
+        self.assertEqual(managers.dpkg_torn(managers.dpkg_packages('\n'.join(lines))), ['a:amd64', 'b'])
+
     def test_what_apt_knows(self) -> None:
         policy = ('cowsay:\n  Installed: (none)\n  Candidate: 3\n  Version table:\n     3 500\n'
                   '        500 http://deb.debian.org/debian trixie/main amd64 Packages\n'
@@ -107,6 +112,7 @@ class TestWords(unittest.TestCase):
                 ('a\nThe following packages have unmet dependencies:\n b : Depends: c\n',
                  'E: Unable to correct problems',
                  'The following packages have unmet dependencies:\n b : Depends: c\nE: Unable to correct problems'),
+                ('Waiting for x\nWaiting for x\n', 'E: lock', 'Waiting for x\nE: lock'),
                 ('No match for argument: x\n', '', 'No match for argument: x'),
                 ('', 'W: Failed to fetch x\nW: Some index files failed to download.\n', 'W: Failed to fetch x'),
                 ('', 'E: same\nE: same\n', 'E: same')):
