@@ -49,6 +49,9 @@ from ansible.module_utils.ensure_pip_interpreters import (
     without_credentials,
 )
 
+#: runs the pip of a folder of wheels, as ensurepip does: Debian's lies beside what it needs
+_RUN = ("import glob, runpy, sys; sys.path[:0] = glob.glob(glob.escape(sys.argv.pop(1)) + '/*.whl'); "
+        "runpy.run_module('pip', run_name='__main__', alter_sys=True)")
 #: where distributions keep the wheels that ensurepip takes
 _WHEELS = '/usr/share/python-wheels/pip-*.whl'
 # what is broken looks as if it were installed
@@ -75,9 +78,9 @@ def by_script(path: str, may_use_index: bool) -> Callable[[Interpreter], list[tu
 def by_index(lock: str, wheels: list[str]) -> Callable[[Interpreter], list[tuple[str, ...]]]:
     """Any pip of the node fetches the locked one: by hash, so it need not be trusted more than the index."""
     def commands(interpreter: Interpreter) -> list[tuple[str, ...]]:
-        pips = [*interpreter.wheels, *wheels]
-        return [(interpreter.path, '-I', f'{pips[-1]}/pip', 'install', '--require-hashes', '--no-deps', '--only-binary',
-                 ':all:', '--retries', '1', *_OPTIONS, '-r', lock)] if pips else []
+        pips = [*wheels, *interpreter.wheels]
+        return [(interpreter.path, '-I', '-c', _RUN, os.path.dirname(pips[-1]), 'install', '--require-hashes',
+                 '--no-deps', '--only-binary', ':all:', '--retries', '1', *_OPTIONS, '-r', lock)] if pips else []
     return commands
 
 

@@ -33,7 +33,7 @@ class TestEnsurePipGet(unittest.TestCase):
             (self.folder / name).touch(0o755)
 
     def run_command(self, argv: list[str]) -> tuple[int, str, str]:
-        if argv[2] == '-c':
+        if argv[2] == '-c' and len(argv) == 4:
             return 0, json.dumps({**ANSWER, 'wheels': self.wheels}), ''
         self.asked.append(argv)
         for word in self.fails:
@@ -61,8 +61,7 @@ class TestEnsurePipGet(unittest.TestCase):
             with self.subTest(**changes):
                 self.asked.clear()
                 result = self.provide(**changes)
-                self.assertEqual(self.asked[0][1:6],
-                                 ['-I', '/bundled/pip-1.whl/pip', 'install', '--require-hashes', '--no-deps'])
+                self.assertEqual(self.asked[0][4:8], ['/bundled', 'install', '--require-hashes', '--no-deps'])
                 self.assertEqual(len(result['passed_over']), 1)
 
     def test_a_cached_pip_that_this_python_cannot_run(self) -> None:
@@ -90,6 +89,12 @@ class TestEnsurePipGet(unittest.TestCase):
                      'two has it now: pip 9'):
             self.assertIn(text, said)
         self.assertNotIn('secret', said)
+
+    def test_an_own_pip_is_preferred(self) -> None:
+        commands = get.by_index('/lock', ['/distribution/pip-1.whl'])
+        for wheels, expected in ((('/own/pip-2.whl',), '/own'), ((), '/distribution')):
+            with self.subTest(wheels=wheels):
+                self.assertEqual(commands(interpreters.Interpreter('/x', '3.11', wheels=wheels))[0][4], expected)
 
     def test_no_pip_to_begin_with(self) -> None:
         self.wheels = []
