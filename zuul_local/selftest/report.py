@@ -52,6 +52,10 @@ class Printer:
         """Tell where the logs of a build with a failure are."""
         self.say(f'logs     {build.job}: {where}/index.html')
 
+    def left_out(self, builds: Sequence[Build]) -> None:
+        """Tell that *builds* will not begin any more."""
+        self.say(f'left out for lack of time: {", ".join(build.job for build in builds)}')
+
     def say(self, line: str) -> None:
         self._stream.write(CONTROL.sub('', line).rstrip() + '\n')
         self._stream.flush()

@@ -155,10 +155,11 @@ def rest_of(build: Build, cells: Sequence[Cell], code: int, why: tuple[str, ...]
 
 
 def run_all(builds: Sequence[Build], side_by_side: int, printer: Printer, more: Sequence[str] = (),
-            seconds: float | None = None) -> list[Cell]:
+            seconds: float | None = None, start: float | None = None) -> list[Cell]:
     """Run all *builds*, at most so many at a time, whatever fails; while one works, the nodes of the next one boot.
 
     :param more: further words for every ``zuul-local run``.
+    :param start: seconds after which no further build begins; those that are left are told, and are no failure.
     :param seconds: the longest that it may take; builds that are unfinished then are stopped, and count as failed.
     :returns: what came of every behaviour on every node, in the order in which it ended.
     :raises KeyboardInterrupt: on SIGINT, SIGTERM or SIGHUP, after all builds were stopped.
@@ -167,9 +168,13 @@ def run_all(builds: Sequence[Build], side_by_side: int, printer: Printer, more: 
     running: list[Watched] = []
     waiting = list(builds)
     ends = time.monotonic() + seconds if seconds else None
+    begins = time.monotonic() + start if start else None
     with _folder() as folder, _interruptible():
         try:
             while (running or waiting) and not _late(ends):
+                if waiting and _late(begins):
+                    printer.left_out(waiting)
+                    waiting = []
                 while waiting and len(running) < side_by_side:
                     build = waiting.pop(0)
                     printer.started(build, len(builds) - len(waiting), len(builds))

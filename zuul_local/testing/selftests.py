@@ -17,10 +17,14 @@ from zuul_local.testing.outcome import FAILED, PASSED, SKIPPED, Case
 PARTS = 3               # after so many days every role has had its turn
 COMMITS = 20            # how far back changes count where no release is nearer
 SIDE_BY_SIDE = 2
+START = 900             # seconds after which no further build begins: a change of the image asks for all there are
 
 
 def run(root: Path, seconds: float) -> list[Case]:
-    """Run those of the library in *root* for at most so many *seconds*, and print what ends."""
+    """Run those of the library in *root*, and print what ends and what is left out for lack of time.
+
+    :param seconds: the longest that it may take; builds that are unfinished then are stopped, and count as failed.
+    """
     every = plan.all_builds(load_tenant(root))
     base = changed.recent(root, COMMITS)
     touched = (changed.touched(root, changed.files_since(root, base)) if base else
@@ -30,20 +34,28 @@ def run(root: Path, seconds: float) -> list[Case]:
         print(f'  {line}', file=sys.stderr, flush=True)
     labels = plan.labels_of(builds)
     provide_images(labels, lambda line: print(f'  {line}', file=sys.stderr, flush=True))
-    return cases(run_all(builds, SIDE_BY_SIDE, report.Printer(sys.stderr, builds), seconds=seconds))
+    return cases(run_all(builds, SIDE_BY_SIDE, report.Printer(sys.stderr, builds), seconds=seconds,
+                         start=START))
 
 
 def chosen(every: Iterable[plan.Build], touched: changed.Touched, day: int) -> list[plan.Build]:
-    """Return the builds of the roles that were *touched*, of the others those whose turn it is on *day*, and the public
-    jobs on one label.
+    """Return the public jobs on one label, then the builds of the roles that were *touched*, then of the others those
+    whose turn it is on *day*. Each day begins with another role, so that lack of time never hits the same ones.
     """
     every = list(every)
     own, public = [one for one in every if not one.public], [one for one in every if one.public]
     asked = {role for build in changed.builds(own, touched) for role in build.roles}
     others = sorted({role for build in own for role in build.roles} - asked)
-    asked.update(role for number, role in enumerate(others) if number % PARTS == day % PARTS)
-    return plan.longest_first([*(build.on_label(default_label()) for build in public),
-                               *(build for build in own if any(role in asked for role in build.roles))])
+    turn = {role for number, role in enumerate(others) if number % PARTS == day % PARTS}
+    return [*plan.longest_first(build.on_label(default_label()) for build in public),
+            *_from(day, [build for build in own if any(role in asked for role in build.roles)]),
+            *_from(day, [build for build in own if any(role in turn - asked for role in build.roles)
+                         and not any(role in asked for role in build.roles)])]
+
+
+def _from(day: int, builds: list[plan.Build]) -> list[plan.Build]:
+    first = day % len(builds) if builds else 0
+    return builds[first:] + builds[:first]
 
 
 def cases(cells: Iterable[cell.Cell]) -> list[Case]:

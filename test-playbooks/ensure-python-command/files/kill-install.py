@@ -1,8 +1,9 @@
 """Kill the install that comes next, with all its children, at a moment that a seed chooses.
 
-usage: kill-install.py LOCK SEED LONGEST
+usage: kill-install.py LOCK SEED LONGEST RESULT
 
-LOCK is the file that an install holds open; LONGEST is in seconds.
+It goes on in the background. LOCK is the file that an install holds open, LONGEST is in seconds, and RESULT is a file that
+says what was done.
 """
 import os
 import random
@@ -43,8 +44,8 @@ def family(pid):
     return members
 
 
-def main():
-    lock, seed, longest = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+def kill(lock, seed, longest):
+    """Wait for the install, kill it, and return what was done."""
     moment = random.Random(seed).uniform(0, longest)
     limit = time.monotonic() + 60
     while True:
@@ -52,7 +53,7 @@ def main():
         if module:
             break
         if time.monotonic() > limit:
-            sys.exit('no install came')
+            return 'no install came'
         time.sleep(0.005)
     time.sleep(moment)
     killed = 0
@@ -62,7 +63,20 @@ def main():
             killed += 1
         except ProcessLookupError:
             pass
-    print(f'{moment:.2f} s: killed {killed}')
+    return f'{moment:.2f} s: killed {killed}'
+
+
+def main():
+    lock, seed, longest, result = sys.argv[1:]
+    if os.fork():
+        return
+    os.setsid()
+    for stream in range(3):
+        os.dup2(os.open(os.devnull, os.O_RDWR), stream)
+    said = kill(lock, int(seed), float(longest))
+    with open(result + '.new', 'w', encoding='utf-8') as out:
+        out.write(said)
+    os.replace(result + '.new', result)
 
 
 main()
