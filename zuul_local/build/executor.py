@@ -14,6 +14,7 @@ import hashlib
 import logging
 import multiprocessing
 import os
+import re
 import shlex
 import subprocess
 import threading
@@ -398,20 +399,24 @@ def merge_path(clones: Path, host: str, name: str) -> Path:
 class LastLines(logging.Handler):
     """Remembers what Ansible and the sandbox printed last: when Ansible cannot even start, it is only there.
 
-    :ivar deprecations: the beginning of each warning of something that a later Ansible will not have; they, too, are
-        nowhere else.
+    :ivar deprecations: the warnings of what a later Ansible will not have; they, too, are nowhere else.
     """
 
     def __init__(self, count: int = 40) -> None:
         super().__init__(logging.DEBUG)
         self.lines: collections.deque[str] = collections.deque(maxlen=count)
         self.deprecations: list[str] = []
+        self._going_on = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        line = record.getMessage().removeprefix('Ansible output: ')
+        line = printed(record.getMessage())
         self.lines.append(line)
-        if 'DEPRECATION WARNING' in line and line not in self.deprecations:
+        if 'DEPRECATION WARNING' in line:
+            self._going_on = True
             self.deprecations.append(line)
+        elif self._going_on:        # Ansible breaks its warnings into lines of 79 characters
+            self._going_on = bool(line) and not line.endswith('ansible.cfg.')
+            self.deprecations[-1] += f' {line}'.rstrip()
 
     def attach(self) -> LastLines:
         """Take the place of those of the build before."""
@@ -421,6 +426,13 @@ class LastLines(logging.Handler):
         logger.propagate = False
         logger.addHandler(self)
         return self
+
+
+def printed(message: str) -> str:
+    """Return the line that Ansible printed, of the *message* in which Zuul logs it."""
+    text = re.sub(r'^(?:\[[^\]]*\] )*Ansible output: ', '', message)
+    quoted = re.fullmatch(r"b(['\"])(.*)\1", text, re.DOTALL)
+    return quoted[2].removesuffix('\\n') if quoted else text
 
 
 def _texts(value: Any) -> Iterable[str]:

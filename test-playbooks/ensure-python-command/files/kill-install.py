@@ -2,8 +2,8 @@
 
 usage: kill-install.py LOCK SEED LONGEST RESULT
 
-It goes on in the background. LOCK is the file that an install holds open, LONGEST is in seconds, and RESULT is a file that
-says what was done.
+It goes on in the background. LOCK is the file that an install holds open, LONGEST is in seconds, and RESULT is a file
+that says what was done.
 """
 import os
 import random

@@ -52,9 +52,9 @@ class TestEnsure(unittest.TestCase):
             patch.start()
             self.addCleanup(patch.stop)
         for target in ('time.sleep', 'os.utime'):
-            patch = mock.patch(f'{role.__name__}.{target}')
-            patch.start()
-            self.addCleanup(patch.stop)
+            silenced = mock.patch(f'{role.__name__}.{target}')
+            silenced.start()
+            self.addCleanup(silenced.stop)
 
     def refused(self, node: Callable[..., Answer], release: str = DEBIAN, **changes: object) -> str:
         result = role.ensure({**PARAMS, **changes}, node, release)

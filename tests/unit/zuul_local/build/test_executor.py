@@ -71,14 +71,21 @@ class TestConnections(unittest.TestCase):
 
 
 class TestLastLines(unittest.TestCase):
-    def test_the_last_lines_and_each_deprecation_once(self) -> None:
+    def test_the_last_lines_and_whole_deprecations(self) -> None:
         seen = executor.LastLines(count=2).attach()
         logger = logging.getLogger('zuul.AnsibleJob.output')
-        for line in ('[DEPRECATION WARNING]: include is old.', 'one', '[DEPRECATION WARNING]: include is old.', 'two'):
-            logger.debug('Ansible output: %s', line)
+        for line in (b'[DEPRECATION WARNING]: include is', b'old. It can be disabled in ansible.cfg.', b'one', b'two'):
+            logger.debug('[build: 12] Ansible output: %r', line)
         logger.handlers.clear()
-        self.assertEqual(seen.deprecations, ['[DEPRECATION WARNING]: include is old.'])
-        self.assertEqual(list(seen.lines), ['[DEPRECATION WARNING]: include is old.', 'two'])
+        self.assertEqual(seen.deprecations, ['[DEPRECATION WARNING]: include is old. It can be disabled in ansible.cfg.'])
+        self.assertEqual(list(seen.lines), ['one', 'two'])
+
+    def test_what_was_printed(self) -> None:
+        for message, expected in (
+                ("[e: 1] [build: 2] Ansible output: b'a [b]'", 'a [b]'), ('Ansible output: b"it\'s\\n"', "it's"),
+                ('bwrap: no', 'bwrap: no'), ("Ansible output: b''", '')):
+            with self.subTest(message=message):
+                self.assertEqual(executor.printed(message), expected)
 
 
 class TestStepName(unittest.TestCase):

@@ -18,10 +18,9 @@ for name, label in LABELS.items():
 def check(**variables: Any) -> None:
     """Check a job with these variables on a node of label ``one``."""
     nodeset = SimpleNamespace(getNodes=lambda: [SimpleNamespace(label='one')])
-    frozen: Any = SimpleNamespace(job=SimpleNamespace(variables=variables, nodeset=nodeset))
-    wanted: Any = SimpleNamespace(job='job')
+    frozen: Any = SimpleNamespace(job=SimpleNamespace(name='job', variables=variables, nodeset=nodeset))
     with mock.patch.object(request, 'load_labels', lambda: LABELS):
-        request._check_python(frozen, wanted)
+        request._check_python(frozen)
 
 
 class PythonVersion(unittest.TestCase):
