@@ -77,7 +77,8 @@ class TestLastLines(unittest.TestCase):
         for line in (b'[DEPRECATION WARNING]: include is', b'old. It can be disabled in ansible.cfg.', b'one', b'two'):
             logger.debug('[build: 12] Ansible output: %r', line)
         logger.handlers.clear()
-        self.assertEqual(seen.deprecations, ['[DEPRECATION WARNING]: include is old. It can be disabled in ansible.cfg.'])
+        self.assertEqual(seen.deprecations,
+                         ['[DEPRECATION WARNING]: include is old. It can be disabled in ansible.cfg.'])
         self.assertEqual(list(seen.lines), ['one', 'two'])
 
     def test_what_was_printed(self) -> None:
