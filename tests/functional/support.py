@@ -56,6 +56,15 @@ class RunnerTest(unittest.TestCase):
             self.git(folder, 'commit', '-q', '--allow-empty', '-m', 'First')
         return folder
 
+    def make_example(self) -> Path:
+        """Return a repository that holds the library's example project."""
+        folder = self.make_project({})
+        shutil.copytree(LIBRARY / 'examples/hello-tox', folder, dirs_exist_ok=True,
+                        ignore=shutil.ignore_patterns('.zuul-local', '.tox', '__pycache__'))
+        self.git(folder, 'add', '--all')
+        self.git(folder, 'commit', '-q', '-m', 'Example')
+        return folder
+
     def write(self, folder: Path, files: Mapping[str, str]) -> None:
         for name, text in files.items():
             path = folder / name

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
-from tests.functional.support import JOB, LIBRARY, PLAY, ZUUL_LOCAL, RunnerTest
+from tests.functional.support import JOB, PLAY, ZUUL_LOCAL, RunnerTest
 
 
 class TestBuilds(RunnerTest):
 
     def test_example_project_with_the_tox_job(self) -> None:
-        folder = self.make_project({})
-        shutil.copytree(LIBRARY / 'examples/hello-tox', folder, dirs_exist_ok=True,
-                        ignore=shutil.ignore_patterns('.zuul-local', '.tox', '__pycache__'))
-        self.git(folder, 'add', '--all')
-        self.git(folder, 'commit', '-q', '-m', 'Example')
+        folder = self.make_example()
         output = self.zuul_local('run', 'tox-py311', folder=folder)
         self.assertRegex(output, r'Ran 2 tests')
         self.assertRegex(output, r'SUCCESS   tox-py311')

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.functional.support import JOB, LIBRARY, PLAY, ZUUL_LOCAL, RunnerTest, containers
+from tests.functional.support import JOB, PLAY, ZUUL_LOCAL, RunnerTest, containers
 
 JOBS = '''\
 - job:
@@ -188,11 +187,7 @@ class TestAnsible9(RunnerTest):
         self.assertIn('| end', self.finish(process, 0))
 
     def test_example_project_with_the_tox_job(self) -> None:
-        folder = self.make_project({})
-        shutil.copytree(LIBRARY / 'examples/hello-tox', folder, dirs_exist_ok=True,
-                        ignore=shutil.ignore_patterns('.zuul-local', '.tox', '__pycache__'))
-        self.git(folder, 'add', '--all')
-        self.git(folder, 'commit', '-q', '-m', 'Example')
+        folder = self.make_example()
         output = self.zuul_local('run', 'tox-py311', '--ansible-version', '9', folder=folder)
         self.assertRegex(output, r'Ran 2 tests')
         self.assertRegex(output, r'SUCCESS   tox-py311')

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zuul_local import environment, errors, paths
+from zuul_local import environment, errors
 from zuul_local.build import bundle
 from zuul_local.build.build import RETRY, Build, Outcome
 from zuul_local.build.console import Reporter
@@ -23,7 +22,7 @@ from zuul_local.build.request import Request, ansible_of, check, choose_nodes, f
 from zuul_local.environment import ansibles
 from zuul_local.nodes.container import reap
 from zuul_local.nodes.keeper import Keeper
-from zuul_local.nodes.owner import claim
+from zuul_local.nodes.owner import folder_of_run
 from zuul_local.nodes.podman import Podman, find_podman
 from zuul_local.tenant.buildset import BuildSet
 from zuul_local.tenant.freeze import Frozen, Graph
@@ -47,7 +46,7 @@ def run(request: Request, reporter: Reporter) -> Report:
     """
     here = environment.current()
     start_fork_server()
-    with _folder(request.run_id) as folder, ThreadPoolExecutor() as pool:
+    with folder_of_run(request.run_id) as folder, ThreadPoolExecutor() as pool:
         podman = pool.submit(_podman)
         tenant = load_tenant(request.project, base_ref=request.base_ref, given=request.given)
         published = bundle.open_folder(tenant.project.path)
@@ -65,17 +64,6 @@ def run(request: Request, reporter: Reporter) -> Report:
             return _Session(machine, graph).run()
         finally:
             keeper.release()
-
-
-@contextlib.contextmanager
-def _folder(run_id: str) -> Iterator[Path]:
-    folder = paths.runs_dir() / run_id
-    folder.mkdir(mode=0o700)
-    claim(folder)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _podman() -> Podman:

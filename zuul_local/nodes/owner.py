@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+
+from zuul_local import paths
 
 OWNER = 'zuul-local'                    # label of containers and networks: see me()
 RUN = 'zuul-local.run'                  # label: the run they belong to
@@ -36,6 +41,18 @@ def alive(owner: str) -> bool:
 def claim(folder: Path) -> None:
     """Write into the folder of a run that it belongs to this process."""
     (folder / FILE).write_text(me())
+
+
+@contextlib.contextmanager
+def folder_of_run(name: str) -> Iterator[Path]:
+    """Make the folder *name* of a run, which the next run removes should this process be killed."""
+    folder = paths.runs_dir() / name
+    folder.mkdir(mode=0o700)
+    claim(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def claimed(folder: Path) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-import shutil
 import signal
 import subprocess
 import time
@@ -19,7 +18,7 @@ from typing import Any
 
 from zuul_local import paths, process
 from zuul_local.build import bundle
-from zuul_local.nodes.owner import claim
+from zuul_local.nodes.owner import folder_of_run
 from zuul_local.selftest.cell import FAILED, NOT_RUN, OK, SKIPPED, WHOLE, Cell
 from zuul_local.selftest.plan import Build, arguments
 from zuul_local.selftest.report import Printer
@@ -169,7 +168,7 @@ def run_all(builds: Sequence[Build], side_by_side: int, printer: Printer, more: 
     waiting = list(builds)
     ends = time.monotonic() + seconds if seconds else None
     begins = time.monotonic() + start if start else None
-    with _folder() as folder, _interruptible():
+    with folder_of_run(f'self-test-{secrets.token_hex(4)}') as folder, _interruptible():
         try:
             while (running or waiting) and not _late(ends):
                 if waiting and _late(begins):
@@ -229,18 +228,6 @@ def _stop(running: Sequence[Watched]) -> None:
             one.signal(signal.SIGINT)
         for one in running:
             one.wait(STOPPING)
-
-
-@contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    """Make a folder that the next run removes should this process be killed."""
-    folder = paths.runs_dir() / f'self-test-{secrets.token_hex(4)}'
-    folder.mkdir(mode=0o700)
-    claim(folder)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -48,9 +48,9 @@ def chosen(every: Iterable[plan.Build], touched: changed.Touched, day: int) -> l
     others = sorted({role for build in own for role in build.roles} - asked)
     turn = {role for number, role in enumerate(others) if number % PARTS == day % PARTS}
     return [*plan.longest_first(build.on_label(default_label()) for build in public),
-            *_from(day, [build for build in own if any(role in asked for role in build.roles)]),
-            *_from(day, [build for build in own if any(role in turn - asked for role in build.roles)
-                         and not any(role in asked for role in build.roles)])]
+            *_from(day, [build for build in own if asked.intersection(build.roles)]),
+            *_from(day, [build for build in own if not asked.intersection(build.roles)
+                         and turn.intersection(build.roles)])]
 
 
 def _from(day: int, builds: list[plan.Build]) -> list[plan.Build]:
