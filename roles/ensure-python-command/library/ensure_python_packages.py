@@ -49,6 +49,7 @@ from ansible.module_utils import ensure_python_command_index as package_index
 from ansible.module_utils import ensure_python_command_lock as locks
 from ansible.module_utils import ensure_python_command_pep440 as pep440
 from ansible.module_utils.ensure_python_command_image import Run
+from ansible.module_utils.ensure_python_command_install import fetched_pip
 from ansible.module_utils.ensure_python_command_request import Refused, Request, refusal
 from ansible.module_utils.ensure_python_command_run import bounded
 
@@ -166,18 +167,15 @@ def make(wanted: Wanted, request: Request, pins: list[locks.Pin], run: Run) -> N
     pip = environments.find_pip(request, pins)
     try:
         if pip is None:
-            pin = next((pin for pin in pins if pin.name == 'pip'), None)
-            path = package_index.fetch(pin, package_index.of_node(), parent)
-            pip = environments.Installer('pip', path, pin.version if pin else '')
+            pip = fetched_pip(pins, package_index.of_node(), parent)
         steps = [[wanted.python, '-m', 'venv', '--clear', '--without-pip', wanted.venv],
                  [os.path.join(wanted.venv, 'bin', 'python'), os.path.join(pip.path, 'pip'), 'install', '--quiet',
-                  '--isolated',
-                  '--disable-pip-version-check', '--no-index', '--no-deps', pip.path]]
+                  '--isolated', '--disable-pip-version-check', '--no-index', '--no-deps', pip.path]]
         for argv in steps:
             code, out, err = run(argv, timeout=request.timeout)
             if code != 0:
                 raise Refused(environments.words_of(err, out))
-    except (Refused, package_index.NotFetched) as error:
+    except Refused as error:
         shutil.rmtree(wanted.venv, ignore_errors=True)
         raise Refused(f'{wanted.venv} cannot be made: {error}') from error
     finally:
@@ -226,10 +224,9 @@ def fill(wanted: Wanted, request: Request, pins: list[locks.Pin], run: Run) -> s
         told = ['--require-hashes', '--no-deps', '--only-binary', ':all:', '--requirement', lines]
         missing, wrong = locks.check_cache(pins, request.wheel_cache)
         if wrong:
-            raise Refused('these files have other bytes than the lock says: ' + ', '.join(wrong))
+            raise Refused(locks.other_bytes(wrong))
         if missing:
-            lacks = '' if missing[0].startswith('/') else 'lacks '
-            tried.append(f'cache {request.wheel_cache}: {lacks}' + ', '.join(missing))
+            tried.append(f'cache {request.wheel_cache}: {locks.lacking(missing)}')
         else:
             places.append(('cache', request.wheel_cache, told))
     if why:
@@ -243,9 +240,7 @@ def fill(wanted: Wanted, request: Request, pins: list[locks.Pin], run: Run) -> s
     uv = environments.find_uv(run)
     pip = environments.Installer('pip', '', '')
     # uv keeps projects and requirement files apart from what pip accepts in them: those are pip's
-    installers = [installer for installer in ((uv if pins or not (wanted.project or wanted.requirements) else None),
-                                              pip)
-                  if installer]
+    installers = [uv, pip] if uv and (pins or not (wanted.project or wanted.requirements)) else [pip]
     for source, cached, arguments in places:
         for installer in installers:
             settings = environments.uv_environment(site) if installer.kind == 'uv' and not cached else {}
@@ -276,8 +271,7 @@ def ensure(params: dict[str, Any], run: Run, check_mode: bool) -> dict[str, Any]
     before = state(wanted.venv)
     try:
         if there is None:
-            make(wanted, request, [pin for pin in locks.read(params['pip_lock']) if pep440.applies(pin.marker,
-                                                                                                   environment)], run)
+            make(wanted, request, locks.applicable(params['pip_lock'], environment), run)
             there = inside(wanted.venv, [], run)
         # a lock is read for the Python of the environment, which need not be that of this module
         version = there[0] if there else environment['python_version']

@@ -11,13 +11,15 @@ import shutil
 import sys
 import time
 from contextlib import contextmanager
-from typing import Any, Iterator, NamedTuple
+from typing import TYPE_CHECKING, Any, Iterator, NamedTuple
 
 from ansible.module_utils import ensure_python_command_lock as locks
 from ansible.module_utils import ensure_python_command_pep440 as pep440
 from ansible.module_utils.ensure_python_command_image import Passed, Run, installed_version
-from ansible.module_utils.ensure_python_command_index import Site
 from ansible.module_utils.ensure_python_command_request import Plan, Refused, Request
+
+if TYPE_CHECKING:
+    from ansible.module_utils.ensure_python_command_index import Site
 
 MARK = 'provision.json'
 UV_PLACES = ('/usr/uv-env/bin/uv', '~/.local/uv/bin/uv')
@@ -138,28 +140,25 @@ def pip_argv(python: str, wheel: str, requirements: str, plan: Plan, request: Re
     """The call of pip out of its own wheel; without *site* from the cache."""
     argv = [python, os.path.join(wheel, 'pip'), 'install', '--disable-pip-version-check', '--no-input', '--quiet',
             '--retries', '2', '--timeout', '15', '--requirement', requirements]
-    if not request.allow_builds:
-        argv += ['--only-binary', ':all:']
-    if plan.locked:
-        argv += ['--require-hashes', '--no-deps']
-    if site is None:
-        argv += ['--isolated', '--no-index', '--find-links', request.wheel_cache]
-    return argv
+    return argv + ([] if site else ['--isolated']) + _limits(plan, request, site)
 
 
 def uv_argv(uv: str, python: str, requirements: str, plan: Plan, request: Request, site: Site | None) -> list[str]:
     """The call of uv; without *site* from the cache. Where the index is, :func:`uv_environment` says."""
     argv = [uv, 'pip', 'install', '--python', python, '--no-config', '--no-cache', '--quiet', '--no-python-downloads',
             '--requirement', requirements]
-    if not request.allow_builds:
-        argv += ['--only-binary', ':all:']
-    if plan.locked:
-        argv += ['--require-hashes', '--no-deps']
     if site is None:
-        argv += ['--offline', '--no-index', '--find-links', request.wheel_cache]
+        argv.append('--offline')
     elif site.no_index:
         argv.append('--no-index')   # there is no variable for it
-    return argv
+    return argv + _limits(plan, request, site)
+
+
+def _limits(plan: Plan, request: Request, site: Site | None) -> list[str]:
+    """What both installers are told in the same words."""
+    return [*([] if request.allow_builds else ['--only-binary', ':all:']),
+            *(['--require-hashes', '--no-deps'] if plan.locked else []),
+            *([] if site else ['--no-index', '--find-links', request.wheel_cache])]
 
 
 def uv_environment(site: Site) -> dict[str, str]:

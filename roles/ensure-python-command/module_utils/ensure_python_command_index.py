@@ -17,6 +17,7 @@ import urllib.request
 from typing import Callable, NamedTuple, Tuple
 
 from ansible.module_utils.ensure_python_command_lock import Pin, sha256, wheels_of
+from ansible.module_utils.ensure_python_command_request import Refused
 
 PUBLIC = 'https://pypi.org/simple'
 #: seconds in which an index has to take up a connection; without a way out a person waits no longer for the message
@@ -30,7 +31,7 @@ _CONNECT = ('import socket, sys\n'
             '    sys.exit(str(error))\n')
 
 
-class NotFetched(Exception):
+class NotFetched(Refused):
     """The wheel could not be had; the text says from where and why."""
 
 

@@ -87,6 +87,11 @@ def needed(pins: list[Pin], tool: str, environment: dict[str, str]) -> list[Pin]
     return [here[name] for name in sorted(chosen)]
 
 
+def applicable(lock: str, environment: dict[str, str]) -> list[Pin]:
+    """Those pins of the text of a lock that count for this Python."""
+    return [pin for pin in read(lock) if applies(pin.marker, environment)]
+
+
 def sha256(path: str) -> str:
     """The hash of a file, in hexadecimal."""
     digest = hashlib.sha256()
@@ -104,6 +109,16 @@ def wheels_of(pin: Pin, names: list[str]) -> list[str]:
         if len(parts) >= 5 and normal(parts[0]) == pin.name and parts[1] == pin.version:
             result.append(name)
     return sorted(result)
+
+
+def lacking(missing: list[str]) -> str:
+    """What :func:`check_cache` found *missing*, in words: a folder that cannot be read tells so itself."""
+    return ('' if missing[0].startswith('/') else 'lacks ') + ', '.join(missing)
+
+
+def other_bytes(wrong: list[str]) -> str:
+    """What :func:`check_cache` found *wrong*, in words."""
+    return 'these files have other bytes than the lock says: ' + ', '.join(wrong)
 
 
 def check_cache(pins: list[Pin], folder: str) -> tuple[list[str], list[str]]:
