@@ -206,7 +206,8 @@ class _Wanted:
 
         class Graph(model.JobGraph):
             def addJob(self, job: Any) -> None:
-                wanted.noted[job.name] = {one.name: one.soft for one in job.dependencies}
+                depends = sorted(job.dependencies, key=lambda one: one.name)    # a set, in another order each time
+                wanted.noted[job.name] = {one.name: one.soft for one in depends}
                 super().addJob(job)
                 if wanted.only:
                     mine = self._dependencies[job.uuid]
