@@ -22,12 +22,14 @@ options:
   allow_builds: {description: Build what the index has as a source only., type: bool, default: false}
   wheel_cache: {description: Folder of wheels on the node., type: path, default: /opt/cache/wheels}
   lock: {description: Text of a requirements file with hashes., type: str, default: ''}
-  pip_lock: {description: Text of such a file that names pip., type: str, default: ''}
+  installer_locks: {description: Text of such a file that names pip and uv., type: str, default: ''}
   link: {description: Public link to look at; empty for none., type: str, default: ''}
   report_dir: {description: Folder for the report; none is written when empty., type: path}
   timeout: {description: Seconds that filling the environment may take., type: int, default: 600}
   reported_as:
-    description: Names for messages, when another role calls; keys C(role), C(version), C(venv_path).
+    description:
+      - Names for messages, when another role calls; keys C(role), C(version), C(venv_path). Under C(refused), a list
+        of what that role refuses itself.
     type: dict
     default: {}
 attributes:
@@ -45,6 +47,10 @@ RETURN = r"""
 link: {description: Whether the public link has to be made or changed., type: bool, returned: success}
 executable: {description: Absolute path of the command., type: str, returned: success}
 report: {description: What was found or done, and why other places were passed over., type: dict, returned: success}
+ansible_facts:
+  description: The last two again, for later playbooks, as C(ensure_python_command_executable) and C(…_report).
+  type: dict
+  returned: success
 """
 
 import os
@@ -109,7 +115,8 @@ def ladder(request: Request, params: dict[str, Any], report: dict[str, Any], run
         made = complete(folder, request.name)   # another run may have made it while this one waited
         if made:
             environments.switch(request.venv_path, folder)
-        report.update(made or install(request, wanted, locks.applicable(params['pip_lock'], environment), passed, run))
+        pins = locks.applicable(params['installer_locks'], environment)
+        report.update(made or install(request, wanted, pins, passed, run))
     return link
 
 
@@ -139,7 +146,9 @@ def provide(params: dict[str, Any], run: Run, check_mode: bool = False) -> dict[
         raise Refused(explained(str(error), report), report=report) from error
     report['seconds'] = round(time.monotonic() - started, 3)
     save(report, params['report_dir'], check_mode)
-    return {'changed': report['changed'], 'executable': report['path'], 'link': link, 'report': report}
+    facts = {'ensure_python_command_executable': report['path'], 'ensure_python_command_report': report}
+    return {'changed': report['changed'], 'executable': report['path'], 'link': link, 'report': report,
+            'ansible_facts': facts}
 
 
 def explained(message: str, report: dict[str, Any]) -> str:
@@ -194,7 +203,7 @@ def main() -> None:
             'allow_builds': {'type': 'bool', 'default': False},
             'wheel_cache': {'type': 'path', 'default': '/opt/cache/wheels'},
             'lock': {'type': 'str', 'default': ''},
-            'pip_lock': {'type': 'str', 'default': ''},
+            'installer_locks': {'type': 'str', 'default': ''},
             'link': {'type': 'str', 'default': ''},
             'report_dir': {'type': 'path'},
             'timeout': {'type': 'int', 'default': 600},
@@ -203,7 +212,7 @@ def main() -> None:
         supports_check_mode=True)
     params = dict(module.params)
     # the result repeats the parameters: a log needs to know which lock it was, not its text
-    for name in ('lock', 'pip_lock'):
+    for name in ('lock', 'installer_locks'):
         module.params[name] = sha256(params[name].encode()).hexdigest()
     try:
         module.exit_json(**provide(params, bounded(module.run_command), module.check_mode))

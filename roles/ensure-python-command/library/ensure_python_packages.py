@@ -18,7 +18,7 @@ options:
   constraints: {description: Path or address of a constraints file., type: str, default: ''}
   project: {description: Folder of a project to install; none when empty., type: path}
   locks: {description: Texts of requirement files with hashes, by project., type: dict, default: {}}
-  pip_lock: {description: Text of such a file that names pip., type: str, default: ''}
+  installer_locks: {description: Text of such a file that names pip., type: str, default: ''}
   wheel_cache: {description: Folder of wheels on the node., type: path, default: /opt/cache/wheels}
   role: {description: Name of the role for messages., type: str, default: ensure-python-command}
   timeout: {description: Seconds that one step may take., type: int, default: 1200}
@@ -46,6 +46,7 @@ from typing import Any, NamedTuple
 
 from ansible.module_utils import ensure_python_command_environment as environments
 from ansible.module_utils import ensure_python_command_index as package_index
+from ansible.module_utils import ensure_python_command_installers as installers
 from ansible.module_utils import ensure_python_command_lock as locks
 from ansible.module_utils import ensure_python_command_pep440 as pep440
 from ansible.module_utils.ensure_python_command_image import Run
@@ -164,7 +165,7 @@ def locked_lines(wanted: Wanted, texts: dict[str, str], environment: dict[str, s
 def make(wanted: Wanted, request: Request, pins: list[locks.Pin], run: Run) -> None:
     """Make the environment with pip in it. Raises Refused and leaves none."""
     parent = os.path.dirname(wanted.venv)
-    pip = environments.find_pip(request, pins)
+    pip = installers.find_pip(request, pins)
     try:
         if pip is None:
             pip = fetched_pip(pins, package_index.of_node(), parent)
@@ -179,10 +180,10 @@ def make(wanted: Wanted, request: Request, pins: list[locks.Pin], run: Run) -> N
         shutil.rmtree(wanted.venv, ignore_errors=True)
         raise Refused(f'{wanted.venv} cannot be made: {error}') from error
     finally:
-        package_index.remove(parent)
+        installers.clear(parent)
 
 
-def argv_of(wanted: Wanted, installer: environments.Installer, words: list[str], cached: str,
+def argv_of(wanted: Wanted, installer: installers.Installer, words: list[str], cached: str,
             no_index: bool) -> list[str]:
     """The call that installs *words*; *cached* is the folder of wheels when no index is to be asked."""
     python = os.path.join(wanted.venv, 'bin', 'python')
@@ -237,12 +238,12 @@ def fill(wanted: Wanted, request: Request, pins: list[locks.Pin], run: Run) -> s
             tried.append(f'cache {request.wheel_cache}: not there')
     else:
         places.append(('index', '', told))
-    uv = environments.find_uv(run)
-    pip = environments.Installer('pip', '', '')
+    uv = installers.find_uv(run)
+    pip = installers.Installer('pip', '', '')
     # uv keeps projects and requirement files apart from what pip accepts in them: those are pip's
-    installers = [uv, pip] if uv and (pins or not (wanted.project or wanted.requirements)) else [pip]
+    able = [uv, pip] if uv and (pins or not (wanted.project or wanted.requirements)) else [pip]
     for source, cached, arguments in places:
-        for installer in installers:
+        for installer in able:
             settings = environments.uv_environment(site) if installer.kind == 'uv' and not cached else {}
             code, out, err = run(argv_of(wanted, installer, arguments, cached, site.no_index), timeout=request.timeout,
                                  environment=settings)
@@ -271,7 +272,7 @@ def ensure(params: dict[str, Any], run: Run, check_mode: bool) -> dict[str, Any]
     before = state(wanted.venv)
     try:
         if there is None:
-            make(wanted, request, locks.applicable(params['pip_lock'], environment), run)
+            make(wanted, request, locks.applicable(params['installer_locks'], environment), run)
             there = inside(wanted.venv, [], run)
         # a lock is read for the Python of the environment, which need not be that of this module
         version = there[0] if there else environment['python_version']
@@ -294,7 +295,7 @@ def main() -> None:
             'constraints': {'type': 'str', 'default': ''},
             'project': {'type': 'path'},
             'locks': {'type': 'dict', 'default': {}},
-            'pip_lock': {'type': 'str', 'default': ''},
+            'installer_locks': {'type': 'str', 'default': ''},
             'wheel_cache': {'type': 'path', 'default': '/opt/cache/wheels'},
             'role': {'type': 'str', 'default': 'ensure-python-command'},
             'timeout': {'type': 'int', 'default': 1200},
@@ -303,7 +304,7 @@ def main() -> None:
     params = dict(module.params)
     # the result repeats the parameters: a log needs to know which locks those were, not their texts
     module.params['locks'] = {name: sha256(text.encode()).hexdigest() for name, text in params['locks'].items()}
-    module.params['pip_lock'] = sha256(params['pip_lock'].encode()).hexdigest()
+    module.params['installer_locks'] = sha256(params['installer_locks'].encode()).hexdigest()
     try:
         module.exit_json(**ensure(params, bounded(module.run_command), module.check_mode))
     except Refused as error:

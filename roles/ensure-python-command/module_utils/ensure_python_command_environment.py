@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import glob
 import json
 import os
 import re
@@ -11,31 +10,16 @@ import shutil
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Iterator, NamedTuple
+from typing import TYPE_CHECKING, Any, Iterator
 
-from ansible.module_utils import ensure_python_command_lock as locks
-from ansible.module_utils import ensure_python_command_pep440 as pep440
 from ansible.module_utils.ensure_python_command_image import Passed, Run, installed_version
 from ansible.module_utils.ensure_python_command_request import Plan, Refused, Request
 
 if TYPE_CHECKING:
     from ansible.module_utils.ensure_python_command_index import Site
+    from ansible.module_utils.ensure_python_command_installers import Installer
 
 MARK = 'provision.json'
-UV_PLACES = ('/usr/uv-env/bin/uv', '~/.local/uv/bin/uv')
-OLDEST_UV = '0.5'    # the first with every option used here
-OLDEST_PIP = '21.3'  # older ones choose versions that this Python cannot run, where an index does not tell
-
-
-class Installer(NamedTuple):
-    """What fills an environment: *kind* is uv or pip, *path* the program or the wheel of pip."""
-
-    kind: str
-    path: str
-    version: str
-
-    def __str__(self) -> str:
-        return f'{self.kind} {self.version}'
 
 
 def home_of(venv_path: str, digest: str) -> str:
@@ -100,43 +84,7 @@ def alone(venv_path: str, seconds: int) -> Iterator[None]:
         yield
 
 
-def find_uv(run: Run) -> Installer | None:
-    """The node's uv, if it is new enough and runs."""
-    for place in (shutil.which('uv'), *UV_PLACES):
-        path = os.path.expanduser(place or '')
-        if path and os.access(path, os.X_OK):
-            code, out, _ = run([path, '--version'], timeout=30)
-            words = out.split()
-            if code == 0 and len(words) > 1 and pep440.satisfies(words[1], f'>={OLDEST_UV}'):
-                return Installer('uv', path, words[1])
-    return None
-
-
-def find_pip(request: Request, pins: list[locks.Pin]) -> Installer | None:
-    """A pip wheel on the node: that of the lock from the cache, else the one that Python came with."""
-    if 'cache' in request.sources and os.path.isdir(request.wheel_cache):
-        names = os.listdir(request.wheel_cache)
-        for pin in (pin for pin in pins if pin.name == 'pip'):
-            for path in (os.path.join(request.wheel_cache, name) for name in locks.wheels_of(pin, names)):
-                if 'sha256:' + locks.sha256(path) in pin.hashes:
-                    return Installer('pip', path, pin.version)
-    folders = []
-    try:
-        import ensurepip  # absent where the distribution splits Python
-        folders.append(os.path.join(os.path.dirname(ensurepip.__file__), '_bundled'))
-    except ImportError:
-        pass
-    if sys.base_prefix == '/usr':   # Debian keeps them apart; another Python may be too new for the pip there
-        folders.append('/usr/share/python-wheels')
-    for folder in folders:
-        for path in sorted(glob.glob(os.path.join(folder, 'pip-*.whl')), reverse=True):
-            version = os.path.basename(path).split('-')[1]
-            if pep440.satisfies(version, f'>={OLDEST_PIP}'):
-                return Installer('pip', path, version)
-    return None
-
-
-def pip_argv(python: str, wheel: str, requirements: str, plan: Plan, request: Request, site: Site | None) -> list[str]:
+def pip_argv(wheel: str, python: str, requirements: str, plan: Plan, request: Request, site: Site | None) -> list[str]:
     """The call of pip out of its own wheel; without *site* from the cache."""
     argv = [python, os.path.join(wheel, 'pip'), 'install', '--disable-pip-version-check', '--no-input', '--quiet',
             '--retries', '2', '--timeout', '15', '--requirement', requirements]
@@ -200,9 +148,7 @@ def build(request: Request, wanted: Plan, folder: str, installer: Installer, sit
         environment = {'PIP_CONFIG_FILE': os.devnull}
         if site:
             environment = uv_environment(site) if installer.kind == 'uv' else {}
-        _ran(run, argv(*((installer.path, python) if installer.kind == 'uv' else (python, installer.path)),
-                       requirements,
-                       wanted, request, site), request.timeout, environment)
+        _ran(run, argv(installer.path, python, requirements, wanted, request, site), request.timeout, environment)
         command = os.path.join(folder, 'bin', request.name)
         if not os.path.exists(command):
             raise Refused(f"project '{request.package}' brings no command '{request.name}'")

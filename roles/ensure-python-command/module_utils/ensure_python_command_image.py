@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
+from inspect import getsource
 from typing import Callable, Dict, List, Tuple
 
 from ansible.module_utils import ensure_python_command_pep440 as pep440
@@ -13,27 +15,42 @@ from ansible.module_utils.ensure_python_command_request import Refused, Request
 Run = Callable[..., Tuple[int, str, str]]
 #: why a place was not used: keys source, where, why
 Passed = List[Dict[str, str]]
-#: asks an interpreter for a project's version, and whether what it and its requirements installed is still there:
-#: ten times faster than the command itself, and it proves that the interpreter runs
-_ASK = r"""
-import re
+#: another interpreter's way to :func:`whole`, whose source goes before
+_ASK = """
 import sys
-from importlib.metadata import distribution
-
-def look(name):
-    found = distribution(name)
-    if found.read_text('RECORD'):
-        for file in found.files:
-            if file.suffix != '.pyc' and not file.locate().exists():
-                sys.exit(f'{name} lacks {file}')
-    return found
-
-own = look(sys.argv[1])
-for line in own.requires or ():
-    if ';' not in line:
-        look(re.match(r'[\w.-]+', line).group())
-print(own.version)
+try:
+    print(whole(*sys.argv[1:]))
+except LookupError as error:
+    sys.exit(str(error))
 """
+
+
+def whole(package: str, *path: str) -> str:
+    """The version of *package* where *path*, else this interpreter, looks for packages.
+
+    Ten times faster than the command itself. Raises LookupError where a file of it or of what it requires is gone.
+    Runs in other interpreters too, from its source: it uses nothing of this module.
+    """
+    import os
+    import re
+    import sys
+    from importlib.metadata import Distribution, distributions
+
+    def look(name: str) -> Distribution:
+        found = next(iter(distributions(name=name, path=list(path) or sys.path)), None)
+        if found is None:
+            raise LookupError(f'{name} is not there')
+        if found.read_text('RECORD'):
+            for file in found.files or ():
+                if file.suffix != '.pyc' and not os.path.exists(file.locate()):
+                    raise LookupError(f'{name} lacks {file}')
+        return found
+
+    own = look(package)
+    for line in own.requires or ():
+        if ';' not in line:
+            look(re.split(r'[^\w.-]', line, maxsplit=1)[0])
+    return own.version
 
 
 def find(request: Request, own: str, passed: Passed, run: Run) -> tuple[str, str] | None:
@@ -82,6 +99,14 @@ def interpreter_of(command: str) -> str | None:
     return words[0] if words and 'python' in os.path.basename(words[0]) else None
 
 
+def packages_of(interpreter: str) -> str:
+    """Where the environment of *interpreter* has packages for this Python; empty where it is no environment's."""
+    home = os.path.dirname(os.path.dirname(interpreter))
+    if not os.path.exists(os.path.join(home, 'pyvenv.cfg')):
+        return ''
+    return os.path.join(home, 'lib', 'python{}.{}'.format(*sys.version_info), 'site-packages')
+
+
 def installed_version(command: str, package: str, run: Run) -> str:
     """Ask for the version of *package* behind *command*. Raises Refused with the reason where that fails."""
     if not os.path.exists(command):
@@ -89,7 +114,15 @@ def installed_version(command: str, package: str, run: Run) -> str:
     if not (os.path.isfile(command) and os.access(command, os.X_OK)):
         raise Refused('not an executable file')
     interpreter = interpreter_of(command)
-    argv = [command, '--version'] if interpreter is None else [interpreter, '-I', '-c', _ASK, package]
+    packages = packages_of(interpreter or '')
+    if packages and os.path.realpath(interpreter or '') == os.path.realpath(sys.executable):
+        try:    # that it runs is seen: it runs this
+            return whole(package, packages)
+        except LookupError:
+            pass    # it may have packages from elsewhere too, and knows best
+    argv = [command, '--version']
+    if interpreter:
+        argv = [interpreter, '-I', '-c', f'from __future__ import annotations\n{getsource(whole)}\n{_ASK}', package]
     code, out, err = run(argv, timeout=30)
     if code != 0:
         raise Refused('does not run: ' + ((err or out).strip().splitlines() or [f'exit code {code}'])[-1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import glob
 import html
 import netrc
 import os
@@ -22,7 +21,6 @@ from ansible.module_utils.ensure_python_command_request import Refused
 PUBLIC = 'https://pypi.org/simple'
 #: seconds in which an index has to take up a connection; without a way out a person waits no longer for the message
 REACHED_WITHIN = 5
-_FOLDER = '.pip-wheel-'
 _LINK = re.compile(r'<a\s[^>]*?href\s*=\s*["\']([^"\']+)["\']', re.IGNORECASE)
 _CONNECT = ('import socket, sys\n'
             'try:\n'
@@ -177,8 +175,8 @@ def without_credentials(address: str) -> str:
     return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rsplit('@', 1)[-1]))
 
 
-def fetch(pin: Pin | None, where: Site, parent: str) -> str:
-    """Download the wheel of *pin* into a folder below *parent* and return its path.
+def fetch(pin: Pin | None, where: Site, folder: str) -> str:
+    """Download the wheel of *pin* into *folder* and return its path.
 
     The first index that has it is the one; each is told in the message where none has. Raises NotFetched.
     """
@@ -189,7 +187,7 @@ def fetch(pin: Pin | None, where: Site, parent: str) -> str:
     reasons = []
     for index in (where.url, *where.extra):
         try:
-            return _fetch(pin, where, index.rstrip('/'), os.path.join(parent, f'{_FOLDER}{os.getpid()}'))
+            return _fetch(pin, where, index.rstrip('/'), folder)
         except NotFetched as error:
             reasons.append(str(error))
     raise NotFetched('; '.join(reasons))
@@ -203,7 +201,6 @@ def _fetch(pin: Pin, where: Site, index: str, folder: str) -> str:
             address = link_to(answer.read().decode('utf-8', 'replace'), answer.geturl(), pin)
         if address is None:
             raise NotFetched(f'{page} has no wheel of {pin.name} {pin.version}')
-        os.makedirs(folder, exist_ok=True)
         path = os.path.join(folder, f'{pin.name}-{pin.version}-py3-none-any.whl')
         with web.open(address, timeout=60) as answer, open(path, 'wb') as stream:
             shutil.copyfileobj(answer, stream)
@@ -213,9 +210,3 @@ def _fetch(pin: Pin, where: Site, index: str, folder: str) -> str:
         os.unlink(path)
         raise NotFetched(f'{without_credentials(address)} has other bytes than the lock says')
     return path
-
-
-def remove(parent: str) -> None:
-    """Drop what :func:`fetch` made below *parent*, in this run or in one that was killed."""
-    for folder in glob.glob(os.path.join(glob.escape(parent), _FOLDER + '*')):
-        shutil.rmtree(folder, ignore_errors=True)

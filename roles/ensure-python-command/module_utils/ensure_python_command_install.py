@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible.module_utils import ensure_python_command_environment as environments
 from ansible.module_utils import ensure_python_command_index as package_index
+from ansible.module_utils import ensure_python_command_installers as installers
 from ansible.module_utils import ensure_python_command_lock as locks
 from ansible.module_utils.ensure_python_command_image import Passed, Run
 from ansible.module_utils.ensure_python_command_request import Plan, Refused, Request
@@ -32,26 +33,14 @@ def from_cache(request: Request, wanted: Plan, passed: Passed) -> bool:
 def install(request: Request, wanted: Plan, pins: list[locks.Pin], passed: Passed, run: Run) -> dict[str, Any]:
     """Build from the first place that can, and switch; return what to report of it. Raises Refused.
 
-    :param pins: where pip's own wheel is named.
+    :param pins: where the wheels of uv and pip themselves are named.
     """
     folder = environments.home_of(request.venv_path, wanted.digest)
-    installers = [environments.find_uv(run)] if request.installer != 'pip' else []
-    installers += [environments.find_pip(request, pins)] if request.installer != 'uv' else []
-    there = [installer for installer in installers if installer]
     parent = os.path.dirname(request.venv_path)
-    site = None
-    if not from_cache(request, wanted, passed) or not _can_install(request, there, passed):
-        site = reach_index(request, passed, run)
     try:
-        if not there:
-            there = [_fetched(request, pins, site or package_index.of_node(), parent)]
-        installer, version = environments.build_with_any(request, wanted, folder, there, site, passed, run)
-    except Refused as error:
-        passed.append({'source': 'index' if site else 'cache', 'where': str(site or request.wheel_cache),
-                       'why': str(error)})
-        raise Refused(f'no place has a {request.wanted}') from error
+        installer, version, site = _build(request, wanted, folder, pins, passed, run)
     finally:
-        package_index.remove(parent)
+        installers.clear(parent)
     mark = {'source': 'index' if site else 'cache', 'where': str(site or request.wheel_cache), 'version': version,
             'locked': wanted.locked, 'installer': str(installer)}
     environments.write_json(os.path.join(folder, environments.MARK), mark)
@@ -59,10 +48,34 @@ def install(request: Request, wanted: Plan, pins: list[locks.Pin], passed: Passe
     return mark
 
 
-def _can_install(request: Request, installers: list[environments.Installer], passed: Passed) -> bool:
-    if not installers:
-        passed.append({'source': 'cache', 'where': request.wheel_cache, 'why': 'nothing here to install from it with'})
-    return bool(installers)
+def _build(request: Request, wanted: Plan, folder: str, pins: list[locks.Pin], passed: Passed,
+           run: Run) -> tuple[installers.Installer, str, package_index.Site | None]:
+    """Make the environment in *folder*; return what filled it, the version that it has, and the index that was used."""
+    parent = os.path.dirname(request.venv_path)
+    site = None if from_cache(request, wanted, passed) else reach_index(request, passed, run)
+    there = _found(request, pins, parent, run)
+    if not there and site is None:
+        passed.append({'source': 'cache', 'where': request.wheel_cache,
+                       'why': 'nothing here to install from it with'})
+        site = reach_index(request, passed, run)
+    try:
+        if not there:
+            there = [_fetched(request, pins, site or package_index.of_node(), parent)]
+        return *environments.build_with_any(request, wanted, folder, there, site, passed, run), site
+    except Refused as error:
+        passed.append({'source': 'index' if site else 'cache', 'where': str(site or request.wheel_cache),
+                       'why': str(error)})
+        raise Refused(f'no place has a {request.wanted}') from error
+
+
+def _found(request: Request, pins: list[locks.Pin], parent: str, run: Run) -> list[installers.Installer]:
+    """What the node has to fill an environment with, best first."""
+    found: list[installers.Installer | None] = []
+    if request.installer != 'pip':
+        found.append(installers.find_uv(run) or installers.unpack_uv(request, pins, parent, run))
+    if request.installer != 'uv':
+        found.append(installers.find_pip(request, pins))
+    return [installer for installer in found if installer]
 
 
 def reach_index(request: Request, passed: Passed, run: Run) -> package_index.Site:
@@ -79,14 +92,15 @@ def reach_index(request: Request, passed: Passed, run: Run) -> package_index.Sit
     return site
 
 
-def _fetched(request: Request, pins: list[locks.Pin], site: package_index.Site, parent: str) -> environments.Installer:
+def _fetched(request: Request, pins: list[locks.Pin], site: package_index.Site, parent: str) -> installers.Installer:
     if request.installer == 'uv':
-        raise Refused(f"ensure_python_command_installer is 'uv', and the node has no uv >= {environments.OLDEST_UV}. "
+        raise Refused(f"ensure_python_command_installer is 'uv', and the node has no uv >= {installers.OLDEST_UV}. "
                       'Provide one with ensure-uv, or leave it unset.')
     return fetched_pip(pins, site, parent)
 
 
-def fetched_pip(pins: list[locks.Pin], site: package_index.Site, parent: str) -> environments.Installer:
+def fetched_pip(pins: list[locks.Pin], site: package_index.Site, parent: str) -> installers.Installer:
     """The pip that *pins* name, from the index into a folder below *parent*. Raises NotFetched."""
     pin = next((pin for pin in pins if pin.name == 'pip'), None)
-    return environments.Installer('pip', package_index.fetch(pin, site, parent), pin.version if pin else '')
+    path = package_index.fetch(pin, site, installers.workplace(parent))
+    return installers.Installer('pip', path, pin.version if pin else '')

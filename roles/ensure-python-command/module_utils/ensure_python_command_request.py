@@ -62,7 +62,7 @@ class Plan(NamedTuple):
 def problems(params: dict[str, Any]) -> list[str]:
     """All that is wrong with the parameters; each says value, rule and remedy."""
     called = params.get('reported_as') or {}
-    found = []
+    found = list(called.get('refused') or ())
     # a package that has the command's name, as by default, is told once
     for key in ('name',) if params['package'] in ('', params['name']) else ('name', 'package'):
         value = params[key]
@@ -87,7 +87,7 @@ def problems(params: dict[str, Any]) -> list[str]:
     if params['installer'] not in INSTALLERS:
         found.append(f"ensure_python_command_installer is '{params['installer']}': allowed are "
                      f"{', '.join(INSTALLERS)}. "
-                     "Leave it unset for uv where the node has one and pip elsewhere.")
+                     "Leave it unset for uv where the node or its cache has one and pip elsewhere.")
     return found
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from venv import EnvBuilder
 
 from tests.unit.roles import library, module_utils
 
@@ -18,8 +20,9 @@ environments = module_utils('ensure_python_command_environment')
 image = module_utils('ensure_python_command_image')
 requests = module_utils('ensure_python_command_request')
 index = module_utils('ensure_python_command_index')
-PIP = environments.Installer('pip', '/wheels/pip-26.3-py3-none-any.whl', '26.3')
-UV = environments.Installer('uv', '/usr/uv-env/bin/uv', '0.13.9')
+installers = module_utils('ensure_python_command_installers')
+PIP = installers.Installer('pip', '/wheels/pip-26.3-py3-none-any.whl', '26.3')
+UV = installers.Installer('uv', '/usr/uv-env/bin/uv', '0.13.9')
 WHEEL = b'a wheel'
 LOCK = 'tool==2.0 \\\n    --hash=sha256:' + hashlib.sha256(WHEEL).hexdigest() + '\n    # via -r tool.in\n'
 
@@ -82,7 +85,7 @@ class TestProvide(unittest.TestCase):
         self.node = Node(self.root)
         self.venv = self.root / 'home' / '.local' / 'tool'
         for name, value in (('find_pip', lambda request, pins: PIP), ('find_uv', lambda run: None)):
-            self.patch(environments, name, value)
+            self.patch(installers, name, value)
         self.patch(image.shutil, 'which', lambda name: None)
         self.patch(index, 'unreachable', lambda site, run: '')
 
@@ -97,7 +100,7 @@ class TestProvide(unittest.TestCase):
         params = {'name': 'tool', 'package': '', 'version': '', 'existing': '', 'venv_path': str(self.venv),
                   'sources': ['image', 'cache', 'index'], 'installer': 'auto', 'require_hashes': False,
                   'allow_builds': False, 'link': '', 'wheel_cache': str(self.node.cache),
-                  'lock': LOCK, 'pip_lock': '', 'report_dir': str(self.root / 'reports'), 'timeout': 60,
+                  'lock': LOCK, 'installer_locks': '', 'report_dir': str(self.root / 'reports'), 'timeout': 60,
                   'reported_as': {}}
         return engine.provide({**params, **changes}, self.node.run, check_mode)
 
@@ -154,7 +157,7 @@ class TestProvide(unittest.TestCase):
         self.assertIn('hashes is set', self.refused(version='<1.8', require_hashes=True))
 
     def test_uv_is_taken_where_there_is_one_and_pip_where_it_fails(self) -> None:
-        self.patch(environments, 'find_uv', lambda run: UV)
+        self.patch(installers, 'find_uv', lambda run: UV)
         for broken, wished, expected in (('', 'auto', 'uv 0.13.9'), ('', 'pip', 'pip 26.3'), (UV.path, 'auto',
                                                                                               'pip 26.3')):
             with self.subTest(broken=broken, wished=wished):
@@ -382,27 +385,45 @@ class TestParts(unittest.TestCase):
             with self.assertRaisesRegex(engine.Refused, 'not an executable'):
                 image.installed_version(str(tool), 'x', run)
             tool.chmod(0o755)
-            with self.assertRaisesRegex(engine.Refused, 'does not run: .*PackageNotFoundError'):
+            with self.assertRaisesRegex(engine.Refused, 'does not run: no-such-project-anywhere is not there'):
                 image.installed_version(str(tool), 'no-such-project-anywhere', run)
             tool.write_text('#!/bin/sh\necho "tool 1.2.3 (built today)"\n', encoding='utf-8')
             self.assertEqual(image.installed_version(str(tool), 'x', run), '1.2.3')
 
-    def test_pip_of_the_distribution_is_for_its_own_python_and_not_too_old(self) -> None:
-        for prefix, version, expected in (('/usr', '23.0', '23.0'), ('/opt/python', '23.0', ''), ('/usr', '20.3.4',
-                                                                                                  '')):
-            there = {'/usr/share/python-wheels/pip-*.whl': [f'/usr/share/python-wheels/pip-{version}-py3-none-any.whl']}
-            with self.subTest(prefix=prefix, version=version), \
-                    mock.patch.object(environments.sys, 'base_prefix', prefix), \
-                    mock.patch.object(environments.glob, 'glob', lambda pattern, there=there: there.get(pattern, [])):
-                found = environments.find_pip(REQUEST, [])
-                self.assertEqual(found.version if found else '', expected)
+    def test_what_is_whole_without_another_process(self) -> None:
+        def run(argv: list[str], timeout: int) -> tuple[int, str, str]:
+            self.asked.append(argv)
+            done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout)
+            return done.returncode, done.stdout, done.stderr
+
+        for same in (True, False):
+            with self.subTest(same=same), tempfile.TemporaryDirectory() as folder, \
+                    mock.patch.object(image.sys, 'executable', sys.executable if same else '/other/python'):
+                venv = Path(folder, 'venv')
+                EnvBuilder(symlinks=True).create(venv)
+                packages = next(venv.glob('lib/python*/site-packages'))
+                for name, needs in (('tool', 'Requires-Dist: part>=1\nRequires-Dist: extra; extra == "x"\n'),
+                                    ('part', '')):
+                    info = packages / f'{name}-1.5.dist-info'
+                    info.mkdir()
+                    (info / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: 1.5\n{needs}',
+                                                   encoding='utf-8')
+                    (info / 'RECORD').write_text(f'{name}.py,,\n', encoding='utf-8')
+                    (packages / f'{name}.py').touch()
+                command = venv / 'bin' / 'tool'
+                command.touch(mode=0o755)
+                self.asked: list[list[str]] = []
+                self.assertEqual(image.installed_version(str(command), 'tool', run), '1.5')
+                self.assertEqual(len(self.asked), 0 if same else 1)
+                (packages / 'part.py').unlink()
+                with self.assertRaisesRegex(engine.Refused, r'^does not run: part lacks part\.py$'):
+                    image.installed_version(str(command), 'tool', run)
 
     def test_installers_are_told_where_to_look(self) -> None:
         plan = requests.Plan(('tool==2.0',), (), '2.0', True, 'd')
         for argv_of, first in ((environments.pip_argv, ['/v/bin/python', '/w/pip.whl/pip', 'install']),
                                (environments.uv_argv, ['/usr/bin/uv', 'pip', 'install', '--python', '/v/bin/python'])):
-            paths = ('/v/bin/python', '/w/pip.whl') if argv_of is environments.pip_argv else ('/usr/bin/uv',
-                                                                                              '/v/bin/python')
+            paths = '/w/pip.whl' if argv_of is environments.pip_argv else '/usr/bin/uv', '/v/bin/python'
             with self.subTest(first=first):
                 cached = argv_of(*paths, '/v/r.txt', plan, REQUEST, None)
                 self.assertEqual(cached[:len(first)], first)
@@ -424,13 +445,6 @@ class TestParts(unittest.TestCase):
             'HTTP_PROXY': 'http://proxy:3128', 'HTTPS_PROXY': 'http://proxy:3128'})
         plan = requests.Plan(('tool==2.0',), (), '2.0', True, 'd')
         self.assertIn('--no-index', environments.uv_argv('/uv', '/v/bin/python', '/v/r.txt', plan, REQUEST, site))
-
-    def test_only_a_uv_that_runs_and_is_new_enough(self) -> None:
-        for code, said, expected in ((0, 'uv 0.13.9 (x86_64)\n', '0.13.9'), (0, 'uv 0.4.30\n', ''), (1, '', ''),
-                                     (0, 'uv\n', '')):
-            with self.subTest(said=said), mock.patch.object(environments.os, 'access', lambda path, mode: True):
-                found = environments.find_uv(lambda argv, timeout, code=code, said=said: (code, said, ''))
-                self.assertEqual(found.version if found else '', expected)
 
     def test_credentials_are_not_repeated(self) -> None:
         self.assertEqual(environments.words_of('error: https://me:pw@one.example/simple said no'),
