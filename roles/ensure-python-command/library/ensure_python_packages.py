@@ -42,7 +42,7 @@ import os
 import re
 import shutil
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any, Iterator, NamedTuple
 
 from ansible.module_utils import ensure_python_command_environment as environments
 from ansible.module_utils import ensure_python_command_index as package_index
@@ -211,15 +211,15 @@ def words(wanted: Wanted) -> list[str]:
     return found
 
 
-def fill(wanted: Wanted, request: Request, pins: list[locks.Pin], run: Run) -> str:
-    """Install what is wanted and return the source. Raises Refused with every place that was tried."""
-    tried = []
+def places(wanted: Wanted, request: Request, pins: list[locks.Pin], site: package_index.Site, tried: list[str],
+           run: Run) -> Iterator[tuple[str, str, list[str]]]:
+    """Where it may come from, best first: source, folder of wheels (empty for the index), and what to install.
+
+    Why others are passed over is told in *tried*; the index is asked only where the cache did not do. Raises Refused.
+    """
     told = words(wanted)
-    lines = os.path.join(wanted.venv, 'locked-requirements.txt')
-    site = package_index.of_node()
-    places: list[tuple[str, str, list[str]]] = []
-    why = package_index.unreachable(site, run)
     if pins:
+        lines = os.path.join(wanted.venv, 'locked-requirements.txt')
         with open(lines, 'w', encoding='utf-8') as stream:
             stream.write('\n'.join(pin.line() for pin in pins) + '\n')
         told = ['--require-hashes', '--no-deps', '--only-binary', ':all:', '--requirement', lines]
@@ -229,23 +229,30 @@ def fill(wanted: Wanted, request: Request, pins: list[locks.Pin], run: Run) -> s
         if missing:
             tried.append(f'cache {request.wheel_cache}: {locks.lacking(missing)}')
         else:
-            places.append(('cache', request.wheel_cache, told))
-    if why:
-        tried.append(f'index {site}: {why}')
-        if not pins and os.path.isdir(request.wheel_cache):
-            places.append(('cache', request.wheel_cache, told))
-        elif not pins:
-            tried.append(f'cache {request.wheel_cache}: not there')
-    else:
-        places.append(('index', '', told))
+            yield 'cache', request.wheel_cache, told
+    why = package_index.unreachable(site, run)
+    if not why:
+        yield 'index', '', told
+        return
+    tried.append(f'index {site}: {why}')
+    if not pins and os.path.isdir(request.wheel_cache):
+        yield 'cache', request.wheel_cache, told
+    elif not pins:
+        tried.append(f'cache {request.wheel_cache}: not there')
+
+
+def fill(wanted: Wanted, request: Request, pins: list[locks.Pin], run: Run) -> str:
+    """Install what is wanted and return the source. Raises Refused with every place that was tried."""
+    tried: list[str] = []
+    site = package_index.of_node()
     uv = installers.find_uv(run)
     pip = installers.Installer('pip', '', '')
     # uv keeps projects and requirement files apart from what pip accepts in them: those are pip's
     able = [uv, pip] if uv and (pins or not (wanted.project or wanted.requirements)) else [pip]
-    for source, cached, arguments in places:
+    for source, cached, told in places(wanted, request, pins, site, tried, run):
         for installer in able:
             settings = environments.uv_environment(site) if installer.kind == 'uv' and not cached else {}
-            code, out, err = run(argv_of(wanted, installer, arguments, cached, site.no_index), timeout=request.timeout,
+            code, out, err = run(argv_of(wanted, installer, told, cached, site.no_index), timeout=request.timeout,
                                  environment=settings)
             if code == 0:
                 return source

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 import tempfile
 import unittest
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from tests.unit.roles import library, module_utils
 
 packages = library('ensure-python-command', 'ensure_python_packages')
+index = module_utils('ensure_python_command_index')
+locks = module_utils('ensure_python_command_lock')
 marker_environment = module_utils('ensure_python_command_pep440').marker_environment
 LOCKS = {'sphinx': 'sphinx==7.1.2 \\\n    --hash=sha256:aa\nhelper==1 \\\n    --hash=sha256:bb\n'}
 
@@ -78,6 +82,28 @@ class TestParts(unittest.TestCase):
         everything = wanted(packages=('a<2', ' b'), requirements=('/r.txt',), constraints='/c.txt', project='/p')
         self.assertEqual(packages.words(everything), ['--constraint', '/c.txt', 'a<2', 'b', '--requirement', '/r.txt',
                                                       '/p'])
+
+    def test_the_index_is_asked_when_the_cache_did_not_do(self) -> None:
+        pins = [locks.Pin('sphinx', '7.1.2', '', ('sha256:' + locks.hashlib.sha256(b'').hexdigest(),), ())]
+        for reachable in (True, False):
+            with self.subTest(reachable=reachable), tempfile.TemporaryDirectory() as folder, \
+                    mock.patch.dict(os.environ, clear=True):
+                asked: list[str] = []
+                tried: list[str] = []
+
+                def run(argv: list[str], timeout: int, asked: list[str] = asked,
+                        reachable: bool = reachable) -> tuple[int, str, str]:
+                    asked.append('index')
+                    return (0, '', '') if reachable else (1, '', 'no way out')
+                site = index.site({}, [])
+                Path(folder, 'sphinx-7.1.2-py3-none-any.whl').touch()
+                request = packages.Request('', '', '', '', folder, (), 'auto', False, False, folder, 60)
+                found = packages.places(wanted(venv=folder), request, pins, site, tried, run)
+                self.assertEqual(next(found)[:2], ('cache', folder))
+                self.assertEqual(asked, [])
+                self.assertEqual([place[0] for place in found], ['index'] if reachable else [])
+                self.assertEqual(tried, [] if reachable else [
+                    'index https://pypi.org/simple: pypi.org:443 cannot be reached: no way out'])
 
     def test_state_sees_another_version_and_no_bytecode(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
