@@ -1,0 +1,104 @@
+"""The examples of the roles' documentation, run as they stand, on one node and for one small project."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+
+from tests.functional.support import LIBRARY, RunnerTest
+
+EXAMPLE = re.compile(r'^\.\. code-block:: yaml\n\n((?: +.*\n|\n)+)', re.MULTILINE)
+#: what an example takes for granted, role by role
+BEFORE = {
+    'ensure-stestr': '''\
+- hosts: all
+  tasks:
+    - ansible.builtin.include_role:
+        name: ensure-stestr
+      vars:
+        ensure_stestr_version: "<4.2"
+    - name: Have a run that could be asked for
+      ansible.builtin.command:
+        cmd: "{{ ansible_user_dir }}/.local/stestr/bin/stestr run"
+        chdir: "{{ zuul.project.src_dir }}"
+      environment:
+        PYTHON: "{{ ansible_user_dir }}/.local/stestr/bin/python"
+''',
+    'ensure-twine': '''\
+- hosts: all
+  tasks:
+    - ansible.builtin.include_role:
+        name: ensure-pyproject-build
+    - name: Have a distribution that could be checked
+      ansible.builtin.command:
+        cmd: "{{ ensure_pyproject_build_executable }} --sdist"
+        chdir: "{{ zuul.project.src_dir }}"
+''',
+}
+PROJECT = {
+    'README.rst': 'Example\n=======\n',
+    'example.py': '',
+    'tests/__init__.py': '',
+    'tests/test_example.py': 'import unittest\n\n\nclass Test(unittest.TestCase):\n    def test(self):\n        pass\n',
+    'pyproject.toml': '''\
+[build-system]
+requires = ["setuptools>=61"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "example"
+version = "1.0"
+description = "An example"
+readme = "README.rst"
+requires-python = ">=3.8"
+[tool.setuptools]
+py-modules = ["example"]
+''',
+    'uv.lock': '''\
+version = 1
+requires-python = ">=3.8"
+
+[[package]]
+name = "example"
+version = "1.0"
+source = { editable = "." }
+''',
+    'tox.ini': '[tox]\nenvlist = py311\n[testenv]\nskip_install = true\ncommands = python -m unittest\n',
+    'noxfile.py': 'import nox\n\n\n@nox.session\ndef tests(session):\n    session.run("python", "-m", "unittest")\n',
+    '.stestr.conf': '[DEFAULT]\ntest_path=./tests\n',
+    'bindep.txt': 'bash [test]\n',
+    'constraints.txt': 'packaging<26\n',
+    'doc/source/conf.py': 'project = "Example"\n',
+    'doc/source/index.rst': 'Example\n=======\n',
+    'tools/test-setup.sh': '#!/bin/sh\ntest "$DATABASE" = postgresql\n',
+}
+
+
+def examples() -> dict[str, str]:
+    """Return {role: the first example of its README}, the one that takes rights away last."""
+    found = {}
+    for readme in sorted((LIBRARY / 'roles').glob('*/README.rst'), key=lambda path: (
+            path.parent.name == 'revoke-sudo', path)):
+        match = EXAMPLE.search(readme.read_text(encoding='utf-8'))
+        if match:
+            found[readme.parent.name] = textwrap.dedent(match.group(1)).strip() + '\n'
+    return found
+
+
+class TestExamples(RunnerTest):
+    def test_every_example_works(self) -> None:
+        plays = examples()
+        self.assertEqual([], sorted(path.name for path in (LIBRARY / 'roles').iterdir() if path.name not in plays))
+        files = {f'playbooks/{role}.yaml': text for role, text in plays.items()}
+        files.update({f'playbooks/before-{role}.yaml': text for role, text in BEFORE.items()})
+        run = [f'playbooks/{name}.yaml' for role in plays
+               for name in ([f'before-{role}'] if role in BEFORE else []) + [role]]
+        folder = self.make_project({'.zuul.yaml': '- job:\n    name: examples\n    parent: base\n    run:\n' + ''.join(
+            f'      - {path}\n' for path in run), **PROJECT, **files}, commit=False)
+        Path(folder, 'tools/test-setup.sh').chmod(0o755)
+        self.git(folder, 'add', '--all')
+        self.git(folder, 'commit', '-q', '-m', 'First')
+        output = self.zuul_local('run', 'examples', folder=folder)
+        self.assertIn('SUCCESS   examples', output)
+        for path in run:
+            self.assertIn(f'/{path}@main', output)
