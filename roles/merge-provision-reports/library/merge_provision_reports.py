@@ -43,19 +43,22 @@ PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Provision report</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
 <style>body{{font:16px/1.5 sans-serif;margin:1em auto;max-width:75em;padding:0 1em}}
-td,th{{text-align:left;padding:.2em 1em .2em 0;vertical-align:top;overflow-wrap:anywhere}}td.n{{text-align:right}}
-table{{border-collapse:collapse;display:block;overflow-x:auto}}</style></head><body>
+h1{{font-size:1.5em}}div{{overflow-x:auto}}table{{border-collapse:collapse}}
+td,th{{text-align:left;padding:.2em 1em .2em 0;vertical-align:top;white-space:nowrap}}td.n{{text-align:right}}
+td.r{{white-space:normal;overflow-wrap:anywhere;min-width:16em}}</style></head><body>
 <h1>Where the tools of this build came from</h1>
-<p>{summary}</p>
-<table><thead><tr><th>Node</th><th>Tool</th><th>Version</th><th>Asked for</th><th>Source</th><th>Hashes</th>
+<p>{summary} From the image: there already. From the cache: installed from the wheels that the image carries. From the
+index: fetched from the site's package index. Locked: with the hashes that the library knows.</p>
+<div role="region" aria-label="Tools" tabindex="0"><table><thead>
+<tr><th>Node</th><th>Tool</th><th>Version</th><th>Asked for</th><th>Source</th><th>Hashes</th>
 <th>Seconds</th><th>Remarks</th></tr></thead>
 <tbody>
 {rows}
-</tbody></table>
+</tbody></table></div>
 </body></html>
 """
 ROW = ('<tr><td>{node}</td><td>{name}</td><td>{version}</td><td>{request}</td><td>{source}</td><td>{hashes}</td>'
-       '<td class="n">{seconds}</td><td>{remarks}</td></tr>')
+       '<td class="n">{seconds}</td><td class="r">{remarks}</td></tr>')
 
 
 class Found(NamedTuple):
@@ -154,7 +157,8 @@ def page(tools: list[dict[str, Any]]) -> str:
         rows.append(ROW.format(remarks=told, **{key: html.escape(value) for key, value in cells.items()}))
     counted = ', '.join(f"{sum(tool['source'] == source for tool in tools)} from {source}" for source in SOURCES
                         if any(tool['source'] == source for tool in tools))
-    return PAGE.format(summary=html.escape(f'{len(tools)} tools: {counted}.'), rows='\n'.join(rows))
+    number = f"{len(tools)} {'tool' if len(tools) == 1 else 'tools'}"
+    return PAGE.format(summary=html.escape(f'{number}: {counted}.'), rows='\n'.join(rows))
 
 
 def merge(folder: str, check_mode: bool) -> dict[str, Any]:
