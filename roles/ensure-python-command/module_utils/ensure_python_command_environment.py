@@ -86,8 +86,8 @@ def alone(venv_path: str, seconds: int) -> Iterator[None]:
 
 def pip_argv(wheel: str, python: str, requirements: str, plan: Plan, request: Request, site: Site | None) -> list[str]:
     """The call of pip out of its own wheel; without *site* from the cache. As with uv, bytecode comes with use."""
-    argv = [python, os.path.join(wheel, 'pip'), 'install', '--disable-pip-version-check', '--no-input', '--quiet', '--no-compile',
-            '--retries', '2', '--timeout', '15', '--requirement', requirements]
+    argv = [python, os.path.join(wheel, 'pip'), 'install', '--disable-pip-version-check', '--no-input', '--quiet',
+            '--no-compile', '--retries', '2', '--timeout', '15', '--requirement', requirements]
     return argv + ([] if site else ['--isolated']) + _limits(plan, request, site)
 
 
