@@ -245,10 +245,10 @@ def fill(wanted: Wanted, request: Request, pins: list[locks.Pin], run: Run) -> s
     """Install what is wanted and return the source. Raises Refused with every place that was tried."""
     tried: list[str] = []
     site = package_index.of_node()
-    uv = installers.find_uv(run)
-    pip = installers.Installer('pip', '', '')
     # uv keeps projects and requirement files apart from what pip accepts in them: those are pip's
-    able = [uv, pip] if uv and (pins or not (wanted.project or wanted.requirements)) else [pip]
+    uv = installers.find_uv(run) if pins or not (wanted.project or wanted.requirements) else None
+    pip = installers.Installer('pip', '', '')
+    able = [uv, pip] if uv else [pip]
     for source, cached, told in places(wanted, request, pins, site, tried, run):
         for installer in able:
             settings = environments.uv_environment(site) if installer.kind == 'uv' and not cached else {}

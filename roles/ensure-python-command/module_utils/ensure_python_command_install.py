@@ -59,8 +59,8 @@ def _build(request: Request, wanted: Plan, folder: str, pins: list[locks.Pin], p
                        'why': 'nothing here to install from it with'})
         site = reach_index(request, passed, run)
     try:
-        if not there:
-            there = [_fetched(request, pins, site or package_index.of_node(), parent)]
+        if site and not there:
+            there = [_fetched(request, pins, site, parent)]
         return *environments.build_with_any(request, wanted, folder, there, site, passed, run), site
     except Refused as error:
         passed.append({'source': 'index' if site else 'cache', 'where': str(site or request.wheel_cache),
