@@ -4,14 +4,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import unittest
 from pathlib import Path
 from typing import Any
 from unittest import mock
-from venv import EnvBuilder
 
 from tests.unit.roles import library, module_utils
 
@@ -308,171 +305,6 @@ Tried:
     def test_a_report_that_cannot_be_kept_is_no_failure(self) -> None:
         result = self.provide(report_dir='/proc/nowhere')
         self.assertIn('not_recorded', result['report'])
-
-
-class TestProblems(unittest.TestCase):
-    GOOD = {'name': 'tool', 'package': 'tool', 'version': '', 'venv_path': '/home/zuul/.local/tool',
-            'sources': ['index'], 'installer': 'auto'}
-
-    def test_each_names_the_value(self) -> None:
-        for changes, expected in (
-                ({'version': '4.x; rm -rf ~'},
-                 "ensure_python_command_version is '4.x; rm -rf ~': not a PEP 440 specifier."),
-                ({'name': '../x'}, "ensure_python_command_name is '../x'"),
-                ({'name': ''}, "ensure_python_command_name is ''"),
-                ({'package': '--index-url=x'}, "ensure_python_command_package is '--index-url=x'"),
-                ({'venv_path': 'relative'}, "ensure_python_command_venv_path is 'relative'"),
-                ({'venv_path': '//'}, "ensure_python_command_venv_path is '//'"),
-                ({'sources': ['image', 'web']}, "ensure_python_command_sources is ['image', 'web']"),
-                ({'sources': []}, 'ensure_python_command_sources is []'),
-                ({'version': '4.30'}, "is '4.30': not a PEP 440 specifier. Write '==4.30', or leave it empty."),
-                ({'version': 'latest'}, "is 'latest': not a PEP 440 specifier. Write e.g. '<5'"),
-                ({'installer': 'conda'}, "ensure_python_command_installer is 'conda': allowed are auto, uv, pip.")):
-            with self.subTest(changes=changes):
-                found = requests.problems({**self.GOOD, **changes})
-                self.assertEqual(len(found), 1, found)
-                self.assertIn(expected, found[0])
-
-    def test_all_in_one_message_in_the_words_of_the_caller(self) -> None:
-        found = requests.problems({**self.GOOD, 'version': '4.x', 'venv_path': 'x',
-                                 'reported_as': {'version': 'ensure_tox_version', 'venv_path': 'tox_venv_path'}})
-        message = requests.refusal('ensure-tox', found)
-        self.assertTrue(message.startswith('ensure-tox: cannot continue, 2 problems:\n  - ensure_tox_version is'))
-        self.assertIn('\n  - tox_venv_path is', message)
-
-    def test_good(self) -> None:
-        self.assertEqual(requests.problems(self.GOOD), [])
-
-
-SITE = index.site({}, [])
-REQUEST = requests.Request('tool', 'tool', '', '', '/x', ('index',), 'auto', False, False, '/c', 60)
-
-
-class TestParts(unittest.TestCase):
-    def test_the_digest_says_what_goes_in(self) -> None:
-        def digest(lock: str = LOCK, python: str = '/usr/bin/python3 3.11', **changes: Any) -> str:
-            request = REQUEST._replace(**changes)
-            return requests.plan(request, lock, requests.pep440.marker_environment(), python).digest
-        base = digest()
-        self.assertEqual(base, digest(version='>=1'))    # the same pins go in
-        self.assertEqual(base, digest(lock=LOCK + 'unrelated==1 \\\n    --hash=sha256:0\n    # via -r unrelated.in\n'))
-        others = [digest(lock=LOCK.replace('sha256:', 'sha256:0')), digest(python='/usr/bin/python3 3.12'),
-                  digest(version='<2'), digest(lock='')]
-        self.assertEqual(len({base, *others}), 5)
-
-    def test_interpreters(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            root = Path(folder).resolve()
-            for first, expected in ((b'#!/usr/bin/python3.11\n', '/usr/bin/python3.11'), (b'#! /opt/python -E\n',
-                                                                                          '/opt/python'),
-                                    (b'#!/bin/sh\n', None), (b'\x7fELF', None), (b'', None)):
-                with self.subTest(first=first):
-                    (root / 'tool').write_bytes(first)
-                    self.assertEqual(image.interpreter_of(str(root / 'tool')), expected)
-            (root / 'bin').mkdir()
-            (root / 'pyvenv.cfg').touch()
-            (root / 'bin' / 'tool').write_bytes(b'#!/bin/sh\n')
-            self.assertEqual(image.interpreter_of(str(root / 'bin' / 'tool')), str(root / 'bin' / 'python'))
-
-    def test_a_real_interpreter_is_asked(self) -> None:
-        def run(argv: list[str], timeout: int) -> tuple[int, str, str]:
-            import subprocess
-            done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
-            return done.returncode, done.stdout, done.stderr
-        with tempfile.TemporaryDirectory() as folder:
-            tool = Path(folder, 'tool')
-            tool.write_text(f'#!{sys.executable}\n', encoding='utf-8')
-            with self.assertRaisesRegex(engine.Refused, 'not an executable'):
-                image.installed_version(str(tool), 'x', run)
-            tool.chmod(0o755)
-            with self.assertRaisesRegex(engine.Refused, 'does not run: no-such-project-anywhere is not there'):
-                image.installed_version(str(tool), 'no-such-project-anywhere', run)
-            tool.write_text('#!/bin/sh\necho "tool 1.2.3 (built today)"\n', encoding='utf-8')
-            self.assertEqual(image.installed_version(str(tool), 'x', run), '1.2.3')
-
-    def test_what_is_whole_without_another_process(self) -> None:
-        def run(argv: list[str], timeout: int) -> tuple[int, str, str]:
-            self.asked.append(argv)
-            done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout)
-            return done.returncode, done.stdout, done.stderr
-
-        for same in (True, False):
-            with self.subTest(same=same), tempfile.TemporaryDirectory() as folder, \
-                    mock.patch.object(image.sys, 'executable', sys.executable if same else '/other/python'):
-                venv = Path(folder, 'venv')
-                EnvBuilder(symlinks=True).create(venv)
-                packages = next(venv.glob('lib/python*/site-packages'))
-                for name, needs in (('tool', 'Requires-Dist: part>=1\nRequires-Dist: extra; extra == "x"\n'),
-                                    ('part', '')):
-                    info = packages / f'{name}-1.5.dist-info'
-                    info.mkdir()
-                    (info / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: 1.5\n{needs}',
-                                                   encoding='utf-8')
-                    (info / 'RECORD').write_text(f'{name}.py,,\n', encoding='utf-8')
-                    (packages / f'{name}.py').touch()
-                command = venv / 'bin' / 'tool'
-                command.touch(mode=0o755)
-                self.asked: list[list[str]] = []
-                self.assertEqual(image.installed_version(str(command), 'tool', run), '1.5')
-                self.assertEqual(len(self.asked), 0 if same else 1)
-                (packages / 'part.py').unlink()
-                with self.assertRaisesRegex(engine.Refused, r'^does not run: part lacks part\.py$'):
-                    image.installed_version(str(command), 'tool', run)
-
-    def test_installers_are_told_where_to_look(self) -> None:
-        plan = requests.Plan(('tool==2.0',), (), '2.0', True, 'd')
-        for argv_of, first in ((environments.pip_argv, ['/v/bin/python', '/w/pip.whl/pip', 'install']),
-                               (environments.uv_argv, ['/usr/bin/uv', 'pip', 'install', '--python', '/v/bin/python'])):
-            paths = '/w/pip.whl' if argv_of is environments.pip_argv else '/usr/bin/uv', '/v/bin/python'
-            with self.subTest(first=first):
-                cached = argv_of(*paths, '/v/r.txt', plan, REQUEST, None)
-                self.assertEqual(cached[:len(first)], first)
-                self.assertEqual(cached[-3:], ['--no-index', '--find-links', '/c'])
-                self.assertLess({'--require-hashes', '--no-deps', '--only-binary'}, set(cached))
-                free = argv_of(*paths, '/v/r.txt', plan._replace(locked=False), REQUEST._replace(allow_builds=True),
-                               SITE)
-                for word in ('--no-index', '--require-hashes', '--no-deps', '--only-binary', '--find-links'):
-                    self.assertNotIn(word, free)
-
-    def test_uv_is_told_what_pip_is_configured_for(self) -> None:
-        site = index.Site('https://me:pw@one.example/simple', ('https://two.example/simple',), ('/wheels',), True,
-                          '/ca.pem',
-                          None, ('two.example',), 'http://proxy:3128')
-        self.assertEqual(environments.uv_environment(site), {
-            'UV_INDEX_STRATEGY': 'unsafe-best-match', 'UV_SYSTEM_CERTS': '1',
-            'UV_DEFAULT_INDEX': 'https://me:pw@one.example/simple', 'UV_EXTRA_INDEX_URL': 'https://two.example/simple',
-            'UV_FIND_LINKS': '/wheels', 'UV_INSECURE_HOST': 'two.example', 'SSL_CERT_FILE': '/ca.pem',
-            'HTTP_PROXY': 'http://proxy:3128', 'HTTPS_PROXY': 'http://proxy:3128'})
-        plan = requests.Plan(('tool==2.0',), (), '2.0', True, 'd')
-        self.assertIn('--no-index', environments.uv_argv('/uv', '/v/bin/python', '/v/r.txt', plan, REQUEST, site))
-
-    def test_credentials_are_not_repeated(self) -> None:
-        self.assertEqual(environments.words_of('error: https://me:pw@one.example/simple said no'),
-                         'error: https://****@one.example/simple said no')
-
-    def test_long_lists_of_versions_are_cut(self) -> None:
-        listed = ', '.join(f'1.{n}' for n in range(99))
-        self.assertEqual(environments.words_of(f'ERROR: none for x==9 (from versions: {listed})\nERROR: no'),
-                         'ERROR: none for x==9 (newest: 1.98)\nERROR: no')
-
-    def test_repeated_tries_are_told_once(self) -> None:
-        said = ''.join(
-            f"WARNING: Retrying (Retry(total={left}, connect=None)) after connection broken by 'NewConnectionError("
-            f"'<pip._vendor.HTTPSConnection object at 0x7f0{left}>: no way out')': /simple/x/\n" for left in (1, 0))
-        self.assertEqual(environments.words_of(said + 'ERROR: no'), "NewConnectionError('no way out')\nERROR: no")
-
-    def test_commands_are_bounded_and_alone(self) -> None:
-        seen = []
-
-        def run(argv: list[str], environ_update: dict[str, str], handle_exceptions: bool) -> tuple[int, str, str]:
-            seen.append(argv)
-            self.assertEqual(environ_update, {'LC_ALL': 'C.UTF-8', 'PIP_USER': '0', 'UV_DEFAULT_INDEX': 'x'})
-            return 124, '', 'x'
-        code, _, err = engine.bounded(run)(['pip', 'install'], timeout=7, environment={'UV_DEFAULT_INDEX': 'x'})
-        self.assertEqual((code, err), (124, 'x\nstopped after 7 s'))
-        self.assertEqual(seen[0][:3], ['timeout', '--kill-after=5', '7'])
-        self.assertIn('--unset=PIP_TARGET', seen[0])
-        self.assertEqual(seen[0][-2:], ['pip', 'install'])
 
 
 if __name__ == '__main__':
