@@ -50,7 +50,7 @@ def playbook_event(playbook: Mapping[str, Any], seconds: Mapping[str, float]) ->
     :param seconds: node -> how long the last playbook kept it busy.
     :returns: ``playbook`` (canonical project name and path), ``phase``, and ``nodes``: name -> ``passed``, ``ran``
         (whether any task did more than be skipped), ``seconds``, ``task`` and ``said`` of the failure, and ``changed``:
-        the tasks of roles that changed something in a call whose name ends with "again".
+        the tasks of roles that changed something in a call whose name says "again".
     """
     failed = dict(_last_failures(playbook))
     changed = list(_changed_again(playbook))
@@ -81,7 +81,7 @@ def _changed_again(playbook: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for task in play.get('tasks') or ():
             name, role = (task.get('task') or {}).get('name') or '', (task.get('role') or {}).get('name')
             if not role:
-                again = name.endswith(' again')
+                again = 'again' in re.findall(r'\w+', name)
             elif again:
                 for host, result in (task.get('hosts') or {}).items():
                     if result.get('changed'):

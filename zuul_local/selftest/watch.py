@@ -26,7 +26,7 @@ from zuul_local.selftest.report import Printer
 POLL = 0.1
 STOPPING = 60           # seconds that builds get to remove their nodes and end
 LEFT_ALONE = 'its playbook did nothing on this node'
-CHANGED = 'it changed something in a call whose name ends with "again": such a call finds all as the one before left it'
+CHANGED = 'it changed something in a call whose name says "again": such a call finds all as the one before left it'
 LAST_LINES = 15
 IDLE = {'passed': True, 'ran': False, 'seconds': 0.0, 'task': '', 'said': [], 'changed': []}
 
