@@ -54,7 +54,8 @@ class TestEvent(unittest.TestCase):
         self.assertEqual(event['nodes'], {
             'good': {'passed': True, 'ran': True, 'seconds': 1.23, 'task': '', 'said': [], 'changed': []},
             'bad': {'passed': False, 'ran': True, 'seconds': 0.0, 'task': 'Break', 'said': ['last'], 'changed': []},
-            'gone': {'passed': False, 'ran': True, 'seconds': 0.0, 'task': 'Reach', 'said': ['no route'], 'changed': []},
+            'gone': {'passed': False, 'ran': True, 'seconds': 0.0, 'task': 'Reach', 'said': ['no route'],
+                     'changed': []},
             'idle': {'passed': True, 'ran': False, 'seconds': 0.0, 'task': '', 'said': [], 'changed': []}})
 
 
