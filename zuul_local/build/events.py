@@ -49,16 +49,19 @@ def playbook_event(playbook: Mapping[str, Any], seconds: Mapping[str, float]) ->
 
     :param seconds: node -> how long the last playbook kept it busy.
     :returns: ``playbook`` (canonical project name and path), ``phase``, and ``nodes``: name -> ``passed``, ``ran``
-        (whether any task did more than be skipped), ``seconds``, ``task`` and ``said`` of the failure.
+        (whether any task did more than be skipped), ``seconds``, ``task`` and ``said`` of the failure, and ``changed``:
+        the tasks of roles that changed something in a call whose name says "again".
     """
     failed = dict(_last_failures(playbook))
+    changed = list(_changed_again(playbook))
     nodes = {}
     for host, counts in (playbook.get('stats') or {}).items():
         passed = not counts.get('failures') and not counts.get('unreachable')
         task, said = ('', []) if passed else failed.get(host, ('', []))     # one that passed was rescued from its own
         nodes[plain(host)] = {
             'passed': passed, 'ran': any(counts.get(kind) for kind in ('ok', 'failures', 'unreachable', 'rescued')),
-            'seconds': round(seconds.get(host, 0.0), 2), 'task': plain(task), 'said': [plain(line) for line in said]}
+            'seconds': round(seconds.get(host, 0.0), 2), 'task': plain(task), 'said': [plain(line) for line in said],
+            'changed': [plain(name) for other, name in changed if other == host]}
     return {'playbook': playbook.get('playbook') or '', 'phase': playbook.get('phase') or '', 'nodes': nodes}
 
 
@@ -69,6 +72,20 @@ def _last_failures(playbook: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str
             for host, result in (task.get('hosts') or {}).items():
                 if result.get('failed') or result.get('unreachable'):
                     yield host, ((task.get('task') or {}).get('name') or '', said_by(result))
+
+
+def _changed_again(playbook: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield host and name of each task of a role that changed something although the playbook called the role again."""
+    for play in playbook.get('plays') or ():
+        again = False
+        for task in play.get('tasks') or ():
+            name, role = (task.get('task') or {}).get('name') or '', (task.get('role') or {}).get('name')
+            if not role:
+                again = 'again' in re.findall(r'\w+', name)
+            elif again:
+                for host, result in (task.get('hosts') or {}).items():
+                    if result.get('changed'):
+                        yield host, f'{role} : {name}'
 
 
 def node_seconds(text: Path) -> dict[str, float]:

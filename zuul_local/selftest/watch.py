@@ -26,8 +26,9 @@ from zuul_local.selftest.report import Printer
 POLL = 0.1
 STOPPING = 60           # seconds that builds get to remove their nodes and end
 LEFT_ALONE = 'its playbook did nothing on this node'
+CHANGED = 'it changed something in a call whose name says "again": such a call finds all as the one before left it'
 LAST_LINES = 15
-IDLE = {'passed': True, 'ran': False, 'seconds': 0.0, 'task': '', 'said': []}
+IDLE = {'passed': True, 'ran': False, 'seconds': 0.0, 'task': '', 'said': [], 'changed': []}
 
 
 class Watched:
@@ -119,7 +120,10 @@ def cells_of(build: Build, event: dict[str, Any]) -> Iterator[Cell]:
     for behaviour in found[:1] if event['phase'] == 'run' else ():
         for name, label in build.nodes:
             node = _came_to(name, event['nodes'])
-            if node['ran']:
+            if node['passed'] and node['changed']:
+                yield Cell(build.job, behaviour.role, behaviour.name, label, FAILED, node['seconds'],
+                           node['changed'][0], (CHANGED,))
+            elif node['ran']:
                 yield Cell(build.job, behaviour.role, behaviour.name, label, OK if node['passed'] else FAILED,
                            node['seconds'], node['task'], tuple(node['said']))
             else:       # a public job may leave its nodes alone

@@ -53,6 +53,14 @@ def walk(value: Any) -> Iterator[tuple[str, Any]]:
             yield from walk(inner)
 
 
+def mappings(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield every mapping, at any depth of *value*."""
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from mappings(inner)
+    if isinstance(value, dict):
+        yield value
+
+
 def objects(root: Path, folder: str, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield file name and content of each object of *kind* (``job``, …) in the configuration folder *folder*.
 

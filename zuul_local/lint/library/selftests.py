@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,6 +18,8 @@ BEHAVIOURS = {
     'bad-input': 'what it must refuse',
 }
 OFFLINE = 'offline'
+#: not a playbook but a task in one: its name has this word, and what it calls must change nothing
+AGAIN = 'again'
 # Ansible's modules that fetch something. A role's own module that does shows by the role being tried offline.
 FETCHING = ('apt', 'apt_repository', 'dnf', 'get_url', 'package', 'pip', 'uri', 'yum', 'yum_repository', 'zypper')
 # What takes a path that starts at the file it stands in.
@@ -44,7 +47,8 @@ def _problems(root: Path) -> Iterator[str]:
             yield f'{PLAYBOOKS}/{role}/: no playbook tries the role {role}'
         elif not any(role in includes.used_roles(files.read(root, path)) for path in found):
             yield f'{PLAYBOOKS}/{role}/: none of the playbooks includes the role {role}'
-        yield from _needed(root, role, graph, {path.stem for path in found})
+        there = {path.stem for path in found}
+        yield from _needed(root, role, graph, there | ({AGAIN} if _is_called_again(root, role) else set()))
         yield from _outside(root, role)
     run = {playbook for _, job in files.objects(root, OWN_JOBS, 'job') for playbook in jobs.playbooks(job)}
     for folder in sorted(path.name for path in (root / PLAYBOOKS).glob('*') if path.is_dir()):
@@ -59,6 +63,7 @@ def _needed(root: Path, role: str, graph: dict[str, set[str]], there: set[str]) 
     fetches = why_offline(root, role, graph)
     if fetches:
         needed[OFFLINE] = f'write it, because {fetches}'
+    needed[AGAIN] = ''
     where = f'{PLAYBOOKS}/{role}/{REASONS}'
     path = root / where
     reasons = (files.read(root, path) if path.exists() else None) or {}
@@ -66,15 +71,25 @@ def _needed(root: Path, role: str, graph: dict[str, set[str]], there: set[str]) 
         yield f'{where}: must be a mapping of behaviours to reasons'
         return
     for name, what in needed.items():
-        if name not in there and name not in reasons:
+        if name == AGAIN and name not in there and name not in reasons:
+            yield (f'{PLAYBOOKS}/{role}/: no task whose name says "{AGAIN}" calls the role a second time, to show that '
+                   f'nothing changes; write one, or give the reason in {where} as "{AGAIN}: REASON"')
+        elif name not in there and name not in reasons:
             yield f'{PLAYBOOKS}/{role}/{name}.yaml: missing; {what}; or give the reason in {where} as "{name}: REASON"'
     for name, reason in reasons.items():
         if not isinstance(reason, str) or len(reason.split()) < 3:
             yield f'{where}: {name} has no reason; write a sentence'
         if name in there:
-            yield f'{where}: {name} has a reason although {PLAYBOOKS}/{role}/{name}.yaml is there; remove one of them'
+            what = 'a call again' if name == AGAIN else f'{PLAYBOOKS}/{role}/{name}.yaml'
+            yield f'{where}: {name} has a reason although {what} is there; remove one of them'
         elif name not in needed:
             yield f'{where}: {name} is no behaviour that the role needs; remove it'
+
+
+def _is_called_again(root: Path, role: str) -> bool:
+    return any(role in includes.used_roles([task]) for path in sorted((root / PLAYBOOKS / role).glob('**/*.yaml'))
+               for task in files.mappings(files.read(root, path))
+               if AGAIN in re.findall(r'\w+', str(task.get('name'))) and 'tasks' not in task)
 
 
 def why_offline(root: Path, role: str, graph: dict[str, set[str]]) -> str:

@@ -52,10 +52,23 @@ class TestEvent(unittest.TestCase):
         }, {'good': 1.234})
         self.assertEqual((event['playbook'], event['phase']), ('example.org/lib/one.yaml', 'run'))
         self.assertEqual(event['nodes'], {
-            'good': {'passed': True, 'ran': True, 'seconds': 1.23, 'task': '', 'said': []},
-            'bad': {'passed': False, 'ran': True, 'seconds': 0.0, 'task': 'Break', 'said': ['last']},
-            'gone': {'passed': False, 'ran': True, 'seconds': 0.0, 'task': 'Reach', 'said': ['no route']},
-            'idle': {'passed': True, 'ran': False, 'seconds': 0.0, 'task': '', 'said': []}})
+            'good': {'passed': True, 'ran': True, 'seconds': 1.23, 'task': '', 'said': [], 'changed': []},
+            'bad': {'passed': False, 'ran': True, 'seconds': 0.0, 'task': 'Break', 'said': ['last'], 'changed': []},
+            'gone': {'passed': False, 'ran': True, 'seconds': 0.0, 'task': 'Reach', 'said': ['no route'],
+                     'changed': []},
+            'idle': {'passed': True, 'ran': False, 'seconds': 0.0, 'task': '', 'said': [], 'changed': []}})
+
+
+    def test_what_a_second_call_changed(self) -> None:
+        done: tuple[tuple[str, str, bool], ...] = (
+            ('Provide it', '', False), ('Install', 'one', True), ('Provide it again', '', False),
+            ('Look', 'one', False), ('Install', 'one', True), ('Link', 'two', True), ('Use it', '', True),
+            ('Install', 'one', True), ('Take it away again', '', True), ('Look', 'one', False))
+        plays = [{'tasks': [{'task': {'name': name}, 'hosts': {'node': {'changed': changed}},
+                             **({'role': {'name': role}} if role else {})} for name, role, changed in done]}]
+        event = playbook_event({'plays': plays, 'stats': {'node': {'ok': 1}, 'other': {'ok': 1}}}, {})
+        self.assertEqual({name: node['changed'] for name, node in event['nodes'].items()},
+                         {'node': ['one : Install', 'two : Link'], 'other': []})
 
 
 class TestFile(unittest.TestCase):

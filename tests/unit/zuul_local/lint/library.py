@@ -93,6 +93,9 @@ FILES = {
             - block:
                 - ansible.builtin.include_role:
                     name: do-thing
+                - name: Do it again, in vain
+                  ansible.builtin.include_role:
+                    name: do-thing
     ''',
     'test-playbooks/do-thing/not-applicable.yaml': '''
         present: The thing is never there before.
@@ -121,7 +124,12 @@ FILES = {
           ansible.builtin.get_url: {url: "https://example.org/half", dest: /tmp/half}
     ''',
     'test-playbooks/do-more/absent.yaml': '- {hosts: all, roles: [do-more]}',
-    'test-playbooks/do-more/present.yaml': '- {hosts: all, roles: [{role: do-more}]}',
+    'test-playbooks/do-more/present.yaml': '''
+        - hosts: all
+          tasks:
+            - name: Do more again
+              ansible.builtin.include_role: {name: do-more}
+    ''',
     'test-playbooks/do-more/bad-input.yaml': '''
         - hosts: all
           tasks:

@@ -14,6 +14,9 @@ SPEC = 'roles/do-thing/meta/argument_specs.yaml'
 DEFAULTS = 'roles/do-thing/defaults/main.yaml'
 JOBS = 'zuul.d/jobs.yaml'
 TESTS = 'test-playbooks/do-thing/absent.yaml'
+NEVER_AGAIN = ('test-playbooks/do-thing/: no task whose name says "again" calls the role a second time, to show that '
+               'nothing changes; write one, or give the reason in test-playbooks/do-thing/not-applicable.yaml as '
+               '"again: REASON"')
 REASONS = 'test-playbooks/do-thing/not-applicable.yaml'
 MORE = 'test-playbooks/do-more'
 OWN = 'zuul-tests.d/roles.yaml'
@@ -84,9 +87,12 @@ FAULTS: tuple[tuple[ModuleType, dict[str, tuple[str, str] | str | None], list[st
     (selftests, {TESTS: None},
      ['test-playbooks/do-thing/: no playbook tries the role do-thing',
       f'{TESTS}: missing; write it: what it provides is not there; or give the reason in {REASONS} as '
-      '"absent: REASON"']),
-    (selftests, {TESTS: ('name: do-thing', 'name: other')},
-     ['test-playbooks/do-thing/: none of the playbooks includes the role do-thing']),
+      '"absent: REASON"', NEVER_AGAIN]),
+    (selftests, {TESTS: ('do-thing', 'other')},
+     ['test-playbooks/do-thing/: none of the playbooks includes the role do-thing', NEVER_AGAIN]),
+    (selftests, {TESTS: ('it again, in vain', 'it against all odds')}, [NEVER_AGAIN]),
+    (selftests, {REASONS: ('bad-input:', 'again: It is done once and for all.\nbad-input:')},
+     [f'{REASONS}: again has a reason although a call again is there; remove one of them']),
     (selftests, {'test-playbooks/gone/absent.yaml': '[]'}, ['test-playbooks/gone/: there is no role gone']),
     (selftests, {REASONS: None},
      ['test-playbooks/do-thing/present.yaml: missing; write it: what it provides is there already; or give the reason '

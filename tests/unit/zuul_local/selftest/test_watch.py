@@ -9,9 +9,10 @@ from zuul_local.selftest import watch
 from zuul_local.selftest.cell import FAILED, NOT_RUN, OK, SKIPPED, WHOLE, Cell
 
 BUILD = build('job', 'a/absent', 'a/present', 'b/absent')
-GOOD = {'passed': True, 'ran': True, 'seconds': 1.5, 'task': '', 'said': []}
+GOOD = {'passed': True, 'ran': True, 'seconds': 1.5, 'task': '', 'said': [], 'changed': []}
 IDLE = {**GOOD, 'ran': False, 'seconds': 0.0}
-BAD = {'passed': False, 'ran': True, 'seconds': 2.5, 'task': 'Break it', 'said': ['broken', 'twice']}
+BAD = {'passed': False, 'ran': True, 'seconds': 2.5, 'task': 'Break it', 'said': ['broken', 'twice'],
+       'changed': ['a : Install']}
 
 
 def event(path: str, nodes: dict[str, Any], phase: str = 'run') -> dict[str, Any]:
@@ -42,6 +43,12 @@ class TestCells(unittest.TestCase):
             with self.subTest(nodes=nodes):
                 found = watch.cells_of(BUILD, event('test-playbooks/b/absent.yaml', nodes))
                 self.assertEqual([(cell.status, cell.task) for cell in found], expected)
+
+    def test_a_second_call_changes_nothing(self) -> None:
+        nodes = {'node-one': {**GOOD, 'changed': ['a : Install', 'a : Link']}, 'node-stand-in': BAD}
+        found = watch.cells_of(BUILD, event('test-playbooks/a/absent.yaml', nodes))
+        self.assertEqual([(cell.status, cell.task, cell.said) for cell in found], [
+            (FAILED, 'a : Install', (watch.CHANGED,)), (FAILED, 'Break it', ('broken', 'twice'))])
 
     def test_a_node_that_was_left_alone_is_skipped_by_public_jobs_only(self) -> None:
         for public, status in ((True, SKIPPED), (False, FAILED)):
