@@ -54,6 +54,9 @@ def parser() -> argparse.ArgumentParser:
     verb = _verb(verbs, 'check', 'check:check', 'load the configuration as Zuul would, and say what is wrong with it')
     _tenant(verb)
 
+    verb = _verb(verbs, 'init', 'init:init', 'make a config project, or bring its copies of roles up to date')
+    verb.add_argument('--config-project', required=True, metavar='DIR', help='its folder')
+
     verb = _verb(verbs, 'show', 'show:show', 'show a job as Zuul would run it, and where each part of it comes from')
     verb.add_argument('job', metavar='JOB')
     _tenant(verb)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from zuul_local import paths
 from zuul_local.errors import UserError
 from zuul_local.process import ProcessError, run
 from zuul_local.tenant.project import Project
@@ -73,19 +74,26 @@ def _of_repository(project: Project, path: Path, one_branch: bool) -> Snapshot:
 
 
 def _of_folder(project: Project, path: Path) -> Snapshot:
-    """The folder alone, as a repository with one commit."""
+    """The folder alone, with its copies of roles, as a repository with one commit."""
     env = {**os.environ, **AUTHOR}
     run((*GIT, 'init', '-q', '--bare', '--template=', path))
-    known = ('ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', '.')
-    listed = run((*GIT, '-C', project.path, *known), encoding_errors='surrogateescape').stdout
-    update = ('update-index', '-z', '--add', '--remove', '--stdin')
-    run((*GIT, f'--git-dir={path}', f'--work-tree={project.path}', *update),
-        stdin=listed.encode('utf-8', 'surrogateescape'), cwd=project.path, env=env)
+    _add(path, project.path, ('.',))
+    if project.roles:
+        _add(path, paths.LIBRARY, tuple(f'roles/{name}' for name in project.roles))
     tree = run((*GIT, f'--git-dir={path}', 'write-tree')).stdout.strip()
     commit = run((*GIT, f'--git-dir={path}', 'commit-tree', tree, '-m', f'{project.name} as it lies on disk'),
                  env=env).stdout.strip()
     _point(path, project.branch, commit)
     return Snapshot(path, commit, False, repo_state('', project.branch, commit, commit))
+
+
+def _add(path: Path, folder: Path, what: tuple[str, ...]) -> None:
+    """Put into the index of the repository *path* what git knows of in *folder*, by its path below it."""
+    known = ('ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', *what)
+    listed = run((*GIT, '-C', folder, *known), encoding_errors='surrogateescape').stdout
+    update = ('update-index', '-z', '--add', '--remove', '--stdin')
+    run((*GIT, f'--git-dir={path}', f'--work-tree={folder}', *update),
+        stdin=listed.encode('utf-8', 'surrogateescape'), cwd=folder)
 
 
 def _point(path: Path, branch: str, commit: str) -> None:

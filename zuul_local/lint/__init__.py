@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from zuul_local.lint import include_vars, labels, missing, pipelines, playbooks, repositories, used_roles
+from zuul_local.lint import include_vars, labels, missing, pipelines, playbooks, repositories, trusted, used_roles
 from zuul_local.tenant.freeze import Frozen
 from zuul_local.tenant.load import LocalTenant
 from zuul_local.tenant.problem import Problem
 
 CHECKS = (missing.problems, playbooks.problems, used_roles.problems, repositories.problems, pipelines.problems,
-          labels.problems)
+          labels.problems, trusted.problems)
 
 
 def all_problems(tenant: LocalTenant) -> list[Problem]:

@@ -77,7 +77,8 @@ def of_playbook(tenant: LocalTenant, job: str, project: str, path: str, reposito
         uses = roles_used(file, root)
     except BadFile as error:
         return [Problem(project, str(error.path), error.line, ERROR, f'not YAML: {error}.')]
-    there = {name for canonical, bare in repositories for name in roles_of(tenant.projects[canonical].path, bare)}
+    there = {name for canonical, bare in repositories
+             for name in (*roles_of(tenant.projects[canonical].path, bare), *tenant.projects[canonical].roles)}
     found = []
     for use in uses:
         folders = (file.parent / 'roles', file.parent, use.path.parent / 'roles', use.path.parent)

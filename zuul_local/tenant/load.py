@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from zuul.lib.ansible import AnsibleManager
 
 from zuul_local import paths
 from zuul_local.errors import UserError
-from zuul_local.tenant import problem, services
+from zuul_local.tenant import problem, services, trusted_roles
 from zuul_local.tenant.problem import Problem
 from zuul_local.tenant.project import LOCAL_HOST, Project, identify
 from zuul_local.tenant.settings import Settings
@@ -91,7 +92,8 @@ def load_tenant(folder: Path, *, base_ref: str = '', given: Sequence[str] = ()) 
             raise UserError(f"{one.path}: its name is {CONFIG_NAME}, which is that of the runner's own config project, "
                             'and what lies there is trusted.', 'Give it another name: in .gitreview, or by its folder.')
     projects = {one.canonical_name: one for one in (config, library, *others, project)}
-    return _load(project, projects, settings)
+    projects[CONFIG_NAME] = dataclasses.replace(projects[CONFIG_NAME], roles=trusted_roles.listed(config_folder))
+    return _load(projects[project.canonical_name], projects, settings)
 
 
 def _project(canonical_name: str, path: Path, toplevel: Path, branch: str) -> Project:

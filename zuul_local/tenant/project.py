@@ -28,6 +28,7 @@ class Project:
     :ivar path: folder of its files.
     :ivar toplevel: work tree that *path* lies in; the same folder unless the project is a folder of a repository.
     :ivar branch: the branch that Zuul is told about.
+    :ivar roles: roles of the library that it has copies of when it is used, and not on the disk.
     """
 
     host: str
@@ -35,6 +36,7 @@ class Project:
     path: Path
     toplevel: Path
     branch: str
+    roles: tuple[str, ...] = ()
 
     @property
     def canonical_name(self) -> str:

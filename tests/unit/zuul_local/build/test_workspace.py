@@ -1,5 +1,6 @@
 """Snapshots of real repositories."""
 
+import dataclasses
 import os
 import subprocess
 import tempfile
@@ -54,6 +55,15 @@ class TestSnapshot(unittest.TestCase):
         taken = self.snapshot()
         self.assertEqual((self.head, False), (taken.commit, taken.uncommitted))
         self.assertEqual(self.head, git(taken.path, 'rev-parse', 'main'))
+
+    def test_copies_of_roles(self):
+        self.write('folder/zuul.d/a.yaml', '[]')
+        project = dataclasses.replace(identify(self.repo / 'folder', base_ref='main'), roles=('start-zuul-console',))
+        taken = snapshot(project, self.top / 'scratch' / 'clone')
+        files = git(taken.path, 'ls-tree', '-r', '--name-only', taken.commit).splitlines()
+        self.assertIn('zuul.d/a.yaml', files)
+        self.assertIn('roles/start-zuul-console/tasks/main.yaml', files)
+        self.assertFalse([name for name in files if name.startswith('roles/') and '/start-zuul-console/' not in name])
 
     def test_one_branch(self):
         git(self.repo, 'tag', '1.0')

@@ -58,6 +58,11 @@ CASES = [
         '--with opendev.org/openstack/other=../other']),
     ('unknown pipeline', {'zuul.d/a.yaml': spoilt('check:', 'chekc:')}, [
         "zuul.d/a.yaml:8: warning: pipeline 'chekc' is not known here | Nearest: check."]),
+    ('copies of roles that run with trust', {'roles.list': 'start-zuul-console\nnowhere\n',
+                                             'roles/start-zuul-console/tasks/main.yaml': '[]'}, [
+        "roles.list:0: error: the library has no role 'nowhere'. | Remove it from the list",
+        "roles/start-zuul-console:0: error: this copy of the role 'start-zuul-console' is not what the library | "
+        'zuul-local init --config-project /']),
     ('label of another site', {'zuul.d/x.yaml': '''
 - nodeset:
     name: theirs
