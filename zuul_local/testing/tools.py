@@ -9,6 +9,13 @@ from pathlib import Path
 
 ROLES = ('.', 'config-project', 'bench/baseline')
 """Where folders of roles lie; a linter takes the first role of a name."""
+CODE = {
+    'library': 'ANSIBLE_LIBRARY',
+    'module_utils': 'ANSIBLE_MODULE_UTILS',
+    'action_plugins': 'ANSIBLE_ACTION_PLUGINS',
+    'filter_plugins': 'ANSIBLE_FILTER_PLUGINS',
+}
+"""Folder of a role with Python files -> the variable that leads Ansible to it."""
 
 
 @dataclass(frozen=True)
@@ -41,25 +48,23 @@ def plain_environment(root: Path, base: Mapping[str, str]) -> dict[str, str]:
 
 def environment(tools: Tools, root: Path, base: Mapping[str, str]) -> dict[str, str]:
     """Return the environment variables of the other tools: they need to find roles, modules and collections."""
-    modules = sorted(str(path) for kind in ('library', 'module_utils') for path in root.glob(f'roles/*/{kind}'))
+    folders = {kind: sorted(map(str, root.glob(f'roles/*/{kind}'))) for kind in CODE}
     return {
         **plain_environment(root, base),
         'ANSIBLE_COLLECTIONS_PATH': str(tools.collections),
         'ANSIBLE_HOME': str(root / '.ansible'),
-        'ANSIBLE_LIBRARY': os.pathsep.join(path for path in modules if path.endswith('/library')),
         'ANSIBLE_LOCALHOST_WARNING': 'false',
-        'ANSIBLE_MODULE_UTILS': os.pathsep.join(path for path in modules if path.endswith('/module_utils')),
         'ANSIBLE_ROLES_PATH': os.pathsep.join(str(root / name / 'roles') for name in ROLES),
-        'MYPYPATH': os.pathsep.join(modules),
+        'MYPYPATH': os.pathsep.join(sorted(path for paths in folders.values() for path in paths)),
         'NO_COLOR': '1',
         'PATH': os.pathsep.join((str(tools.venv / 'bin'), base.get('PATH', os.defpath))),
+        **{variable: os.pathsep.join(folders[kind]) for kind, variable in CODE.items()},
     }
 
 
 def linters(tools: Tools, root: Path) -> dict[str, tuple[str, ...]]:
     """Return the command of each linter by its name, the slow ones first."""
-    modules = sorted(str(path.relative_to(root)) for kind in ('library', 'module_utils')
-                     for path in root.glob(f'roles/*/{kind}/*.py'))
+    modules = sorted(str(path.relative_to(root)) for kind in CODE for path in root.glob(f'roles/*/{kind}/*.py'))
     return {
         'ansible-lint': (tools.program('ansible-lint'), '--offline', '--nocolor', '-q'),
         'mypy': (tools.program('mypy'), 'zuul_local', 'bench', 'tests', *modules),

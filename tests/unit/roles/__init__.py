@@ -47,6 +47,11 @@ def library(role: str, module: str) -> ModuleType:
     return _import(f'roles_library_{module}', ROLES / role / 'library' / f'{module}.py')
 
 
+def plugin(role: str, kind: str, name: str) -> ModuleType:
+    """The file ``roles/<role>/<kind>_plugins/<name>.py``."""
+    return _import(f'roles_{kind}_{name}', ROLES / role / f'{kind}_plugins' / f'{name}.py')
+
+
 def module_utils(name: str) -> ModuleType:
     """The file ``roles/*/module_utils/<name>.py``."""
     return importlib.import_module(f'ansible.module_utils.{name}')

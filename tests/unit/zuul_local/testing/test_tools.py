@@ -15,15 +15,18 @@ TOOLS = Tools(Path('/venv'), Path('/collections'))
 
 
 class TestCommands(unittest.TestCase):
-    def test_linters_see_the_modules_of_roles(self) -> None:
+    def test_linters_see_the_python_of_roles(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            module = Path(folder, 'roles/do-thing/library/do_thing.py')
-            module.parent.mkdir(parents=True)
-            module.touch()
-            self.assertEqual(commands.linters(TOOLS, Path(folder))['mypy'],
-                             ('/venv/bin/mypy', 'zuul_local', 'bench', 'tests', 'roles/do-thing/library/do_thing.py'))
+            files = [Path(folder, f'roles/do-thing/{kind}/do_{kind}.py') for kind in sorted(commands.CODE)]
+            for file in files:
+                file.parent.mkdir(parents=True)
+                file.touch()
+            self.assertEqual(commands.linters(TOOLS, Path(folder))['mypy'], (
+                '/venv/bin/mypy', 'zuul_local', 'bench', 'tests', *(str(file.relative_to(folder)) for file in files)))
             env = commands.environment(TOOLS, Path(folder), {'PATH': '/bin', 'HTTP_PROXY': 'p'})
-            self.assertEqual((env['MYPYPATH'], env['ANSIBLE_LIBRARY']), (str(module.parent),) * 2)
+            self.assertEqual(env['MYPYPATH'], ':'.join(str(file.parent) for file in files))
+            for kind, variable in commands.CODE.items():
+                self.assertEqual(env[variable], f'{folder}/roles/do-thing/{kind}')
         self.assertEqual((env['PATH'], env['HTTP_PROXY'], env['PYTHONPATH']), ('/venv/bin:/bin', 'p', folder))
 
     def test_stestr_runs_the_part_that_was_asked_for(self) -> None:
