@@ -7,7 +7,6 @@ import re
 from typing import Any, Dict, Optional
 
 import yaml
-from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 MASK = '********'
@@ -112,13 +111,13 @@ class ActionModule(ActionBase):
             with open(inventory, encoding='utf-8') as stream:
                 text = without_secrets(stream.read())
         except (OSError, ValueError, yaml.YAMLError) as error:
-            raise AnsibleError("log-inventory: cannot read the inventory '%s': %s" % (inventory, error)) from None
+            return {'failed': True, 'msg': "log-inventory: cannot read the inventory '%s': %s" % (inventory, error)}
         created = False
         if not self._task.check_mode:
             try:
                 created = write_below(root, folder, 'inventory.yaml', text)
             except ValueError as error:
-                raise AnsibleError('log-inventory: cannot continue, 1 problem:\n  - %s' % error) from None
+                return {'failed': True, 'msg': 'log-inventory: cannot continue, 1 problem:\n  - %s' % error}
             except OSError as error:
-                raise AnsibleError("log-inventory: cannot write to zuul_info_dir '%s': %s" % (folder, error)) from None
+                return {'failed': True, 'msg': "log-inventory: cannot write to zuul_info_dir '%s': %s" % (folder, error)}
         return {'changed': created, 'msg': '%s/inventory.yaml' % folder.rstrip('/')}

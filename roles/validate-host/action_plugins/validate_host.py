@@ -10,7 +10,6 @@ import os
 import re
 from typing import Any, Dict, Optional
 
-from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 _CHARACTERS, _SECTIONS = 256 * 1024, 200
@@ -109,9 +108,9 @@ class ActionModule(ActionBase):
             try:
                 created = write_below(root, folder, file_name(host), report(host, answer))
             except ValueError as error:
-                raise AnsibleError('validate-host: cannot continue, 1 problem:\n  - %s' % error) from None
+                return {'failed': True, 'msg': 'validate-host: cannot continue, 1 problem:\n  - %s' % error}
             except OSError as error:
-                raise AnsibleError("validate-host: cannot write to zuul_info_dir '%s': %s" % (folder, error)) from None
+                return {'failed': True, 'msg': "validate-host: cannot write to zuul_info_dir '%s': %s" % (folder, error)}
         refused = refusal(host, answer)
         if refused:
             return {'failed': True, 'msg': refused}
