@@ -1,0 +1,148 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: Apache-2.0
+"""Stage what a job left anywhere on a node where it is collected from."""
+from __future__ import annotations
+
+DOCUMENTATION = r'''
+module: stage_output
+short_description: Stage logs, artifacts and docs where they are collected from
+description:
+  - Copies, renames and compresses in one pass, as the user of the connection; where that one may not read or write, once
+    more through C(sudo), when that works without a password.
+  - Links inside folders, devices, pipes and sockets are left out. What cannot be staged is listed in C(problems); it is
+    no failure.
+options:
+  sources:
+    description: What to stage. C(key) is a path, C(value) one of C(logs), C(artifacts), C(docs), or empty for nothing.
+    type: list
+    elements: dict
+    required: true
+  stage_dir: {description: The folder that gets C(logs)\, C(artifacts) and C(docs)., type: str, required: true}
+  extensions:
+    description: Extensions of logs that become text. A list, or a dictionary whose values say whether the key counts.
+    type: raw
+  compress: {description: Whether logs are compressed., type: bool, default: false}
+  timeout: {description: Seconds it may take., type: int, default: 300}
+  max_bytes: {description: Bytes that are staged at most., type: int, default: 4294967296}
+attributes:
+  check_mode: {support: none}
+author: [zuul-stdlib]
+'''
+EXAMPLES = r'''
+- name: Stage a log
+  stage_output:
+    sources: [{key: /var/log/syslog, value: logs}]
+    stage_dir: /home/zuul/zuul-output
+'''
+RETURN = r'''
+files: {description: Number of files that were copied., type: int, returned: always}
+bytes: {description: Their size before compression., type: int, returned: always}
+missing: {description: Sources that are not there., type: list, elements: str, returned: always}
+problems: {description: What was not staged and why., type: list, elements: str, returned: always}
+ansible_facts:
+  description: C(stage_output_problems), the same as C(problems).
+  type: dict
+  returned: always
+'''
+
+import getpass
+import inspect
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+from ansible.module_utils import stage_output_copy as copy
+from ansible.module_utils.basic import AnsibleModule
+
+_LOADER = 'import sys; i = sys.stdin.buffer; exec(compile(i.read(int(i.readline())), "stage_output_copy", "exec"))'
+
+
+def wanted(sources: Sequence[Mapping[str, Any]]) -> Tuple[Dict[str, str], List[str]]:
+    """Return path -> part of what is to be staged, and what is wrong with others."""
+    parts: Dict[str, str] = {}
+    problems = []
+    for source in sources:
+        path, part = source.get('key'), source.get('value')
+        if not part:
+            continue
+        if part not in copy.PARTS:
+            problems.append("zuul_copy_output: '%s' is to go to '%s', which is none of %s. Write one of these, or null "
+                            "to leave it out." % (path, part, ', '.join(copy.PARTS)))
+            continue
+        full = os.path.normpath(os.path.join(os.path.expanduser('~'), os.path.expanduser(str(path))))
+        if not path or '\0' in str(path) or full.strip('/') == '':
+            problems.append("zuul_copy_output: '%s' is not the path of a file or a folder." % path)
+        elif parts.setdefault(full, str(part)) != part:
+            problems.append("zuul_copy_output: '%s' is to go to '%s' and to '%s'; it goes to the first."
+                            % (full, parts[full], part))
+    return parts, problems
+
+
+def extensions(given: Any) -> List[str]:
+    """Return the extensions, without dots, that a dictionary, a list or nothing names."""
+    named = [name for name, counts in given.items() if counts] if isinstance(given, dict) else given or []
+    return [str(name).lstrip('.') for name in ([named] if isinstance(named, str) else named)]
+
+
+def through_sudo(request: Mapping[str, Any]) -> Dict[str, Any]:
+    """Stage as root.
+
+    :raises OSError: that is not to be had.
+    """
+    source = inspect.getsource(copy).encode()
+    given = b'%d\n%s%s\n' % (len(source), source, json.dumps(request).encode())
+    argv = ['sudo', '-n', '--', sys.executable, '-I', '-c', _LOADER]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            out, said = process.communicate(given, request['seconds'] + 10)
+        except subprocess.TimeoutExpired:
+            # Root's process is not ours to kill; it ends by itself when it writes.
+            raise OSError('sudo does not end') from None
+    if process.returncode:
+        raise OSError('sudo: %s' % said.decode('utf-8', 'replace').strip()[-500:])
+    return dict(json.loads(out))
+
+
+def stage(params: Mapping[str, Any]) -> Dict[str, Any]:
+    """Do the module's work and return its result."""
+    sources, problems = wanted(params['sources'])
+    stage_dir = os.path.abspath(os.path.expanduser(params['stage_dir']))
+    request: Dict[str, Any] = {
+        'sources': sources, 'stage_dir': stage_dir, 'extensions': extensions(params['extensions']),
+        'compress': params['compress'], 'max_bytes': params['max_bytes'], 'seconds': max(1, params['timeout'])}
+    begin = time.monotonic()
+    result = copy.stage(request)
+    if result.pop('denied') and os.geteuid() != 0:
+        left = {'seconds': max(1, request['seconds'] - int(time.monotonic() - begin)),
+                'max_bytes': request['max_bytes'] - result['bytes']}
+        try:
+            again = through_sudo(dict(request, **left))
+            again.pop('denied')
+            again['changed'] = again['changed'] or result['changed']
+            for count in ('files', 'bytes'):
+                again[count] += result[count]
+            result = again
+        except (OSError, ValueError) as error:
+            result['problems'].append('what %s may not read is left out: %s' % (getpass.getuser(), error))
+    result['problems'] = [copy.printable(line) for line in problems] + result['problems']
+    return dict(result, ansible_facts={'stage_output_problems': result['problems']})
+
+
+def main() -> None:
+    """Run as a module."""
+    module = AnsibleModule(argument_spec={
+        'sources': {'type': 'list', 'elements': 'dict', 'required': True},
+        'stage_dir': {'type': 'str', 'required': True},
+        'extensions': {'type': 'raw'},
+        'compress': {'type': 'bool', 'default': False},
+        'timeout': {'type': 'int', 'default': 300},
+        'max_bytes': {'type': 'int', 'default': 4294967296},
+    })
+    module.exit_json(**stage(module.params))
+
+
+if __name__ == '__main__':
+    main()
