@@ -113,7 +113,8 @@ def want(repo: str, project: Dict[str, Any]) -> Dict[str, Any]:
     :raises agent.Broken: git cannot read the repository.
     """
     refs = {name: oid for name, oid in agent.read_refs(repo).items() if not name.startswith(_PRIVATE)}
-    config = {name: values for name, values in agent.read_config(repo).items() if name in _ORIGIN}
+    config = agent.read_config(repo)
+    config = {name: config.get(name, []) for name in _ORIGIN}
     return {'refs': refs, 'commit': project['commit'], 'checkout': project.get('checkout') or '', 'config': config,
             'shallow': agent.read_shallow(repo)}
 
@@ -215,6 +216,12 @@ def _answer(session: Session) -> List[Dict[str, Any]]:
     return answer
 
 
+def _holds(outer: Dict[str, Any], project: Dict[str, Any]) -> bool:
+    """Whether *project* is *outer* or lies below its folder, and so goes with it."""
+    where, below = (os.path.normpath(one['src_dir']) + '/' for one in (outer, project))
+    return below.startswith(where)
+
+
 def prepare(params: Dict[str, Any]) -> Dict[str, Any]:
     """Do the module's work and return its result.
 
@@ -225,19 +232,21 @@ def prepare(params: Dict[str, Any]) -> Dict[str, Any]:
     check(projects, params['root'], params['source'])
     try:
         results = push(params, projects, fresh=False) if projects else []
-        again = [place for place, result in enumerate(results) if 'error' in result]
+        failed = [project for project, result in zip(projects, results) if 'error' in result]
+        again = [place for place, project in enumerate(projects) if any(_holds(one, project) for one in failed)]
         if again:
             second = push(params, [projects[place] for place in again], fresh=True)
             for place, result in zip(again, second):
-                result['note'] = 'made anew, because: %s' % results[place]['error']
+                why = results[place].get('error', 'the project around it was')
+                result['note'] = 'made anew, because: %s' % why
                 results[place] = result
     except agent.Broken as error:
         raise Refused('prepare-workspace-git: a repository on the executor cannot be read: %s' % error) from error
-    failed = [result for result in results if 'error' in result]
-    if failed:
+    lost = [result for result in results if 'error' in result]
+    if lost:
         raise Refused('prepare-workspace-git: %d of %d projects cannot be put on the node:\n%s' % (
-            len(failed), len(results),
-            '\n'.join('  - %s: %s' % (one['canonical_name'], one['error']) for one in failed)))
+            len(lost), len(results),
+            '\n'.join('  - %s: %s' % (one['canonical_name'], one['error']) for one in lost)))
     answer = {'changed': any(one['changed'] for one in results), 'count': len(results),
               'bytes': sum(one['bytes'] for one in results),
               'notes': ['%s: %s' % (one['canonical_name'], one['note']) for one in results if one['note']]}

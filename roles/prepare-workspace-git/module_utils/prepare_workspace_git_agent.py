@@ -10,17 +10,30 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
 import subprocess
 import sys
+import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import IO, Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import IO, Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 READY = b'zuul-stdlib agent ready\n'
 WORKERS = 4
 _CHUNK = 1 << 20
-# What a pack ends with: the SHA-1 of everything before.
+# What a pack and its index end with: the SHA-1 of everything before.
 _TRAILER = 20
+# What a repository's folder holds when nothing but ordinary commands ran in it. Anything else may change what a checkout
+# writes or what git runs, and is not worth a rule of its own.
+_OURS = frozenset(
+    'COMMIT_EDITMSG FETCH_HEAD HEAD ORIG_HEAD branches config description gc.log gc.pid hooks index info logs objects '
+    'packed-refs refs shallow'.split())
+_OUR_INFO = frozenset(('exclude', 'refs'))
+_OUR_CONFIG = re.compile(r'core\.(ignorecase|precomposeunicode)|remote\.origin\.(url|fetch)|branch\..+\.(remote|merge)'
+                         r'|user\.(name|email)', re.DOTALL)
+_OUR_CORE = {'core.repositoryformatversion': ['0'], 'core.filemode': ['true'], 'core.bare': ['false'],
+             'core.logallrefupdates': ['true']}
 
 
 class Broken(Exception):
@@ -45,12 +58,14 @@ def decode(data: bytes) -> str:
 def git(repo: str, *args: bytes, given: bytes = b'') -> bytes:
     """Run git on exactly the repository ``<repo>/.git`` and return its output.
 
-    Both folders are named, so that git neither looks for a repository further up nor minds who owns this one.
+    Both folders are named, so that git neither looks for a repository further up nor minds who owns this one. No hook
+    runs, wherever the user's own configuration says that hooks are.
 
     :raises Broken: with what git said.
     """
     path = encode(repo)
-    argv = [b'git', b'--git-dir=' + path + b'/.git', b'--work-tree=' + path, b'-c', b'core.fsmonitor=false', *args]
+    argv = [b'git', b'--git-dir=' + path + b'/.git', b'--work-tree=' + path, b'-c', b'core.fsmonitor=false',
+            b'-c', b'core.hooksPath=/dev/null', b'-c', b'submodule.recurse=false', *args]
     done = subprocess.run(argv, input=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=path,
                           env=_environment())
     if done.returncode:
@@ -61,7 +76,9 @@ def git(repo: str, *args: bytes, given: bytes = b'') -> bytes:
 
 def _environment() -> Dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith('GIT_')}
-    return dict(kept, LC_ALL='C', GIT_TERMINAL_PROMPT='0', GIT_OPTIONAL_LOCKS='0')
+    # Large files stay pointers: the place that they would be fetched from is out of reach.
+    return dict(kept, LC_ALL='C', GIT_TERMINAL_PROMPT='0', GIT_OPTIONAL_LOCKS='0', GIT_LFS_SKIP_SMUDGE='1',
+                GIT_DEFAULT_HASH='sha1', GIT_DEFAULT_REF_FORMAT='files')
 
 
 def parse_refs(listing: bytes) -> Dict[str, str]:
@@ -88,7 +105,7 @@ def read_refs(repo: str) -> Dict[str, str]:
 
 
 def pack_is_sound(path: str) -> bool:
-    """Whether the checksum at the end of a pack is that of its content."""
+    """Whether the checksum at the end of a pack, or of its index, is that of its content."""
     digest = hashlib.sha1()
     with open(path, 'rb') as pack:
         left = os.fstat(pack.fileno()).st_size - _TRAILER
@@ -101,9 +118,45 @@ def pack_is_sound(path: str) -> bool:
         return left == 0 and pack.read() == digest.digest()
 
 
-def borrow(cache: str, repo: str) -> Dict[str, str]:
-    """Give a new repository the objects of one in the cache, as links where the file system can. Return its references.
+def object_is_sound(path: str, oid: str) -> bool:
+    """Whether the file of an object holds the object of that name."""
+    digest = hashlib.sha1()
+    unpacker = zlib.decompressobj()
+    try:
+        with open(path, 'rb') as packed:
+            for data in iter(lambda: packed.read(_CHUNK), b''):
+                digest.update(unpacker.decompress(data))
+        digest.update(unpacker.flush())
+    except zlib.error:
+        return False
+    return unpacker.eof and digest.hexdigest() == oid
 
+
+def object_files(objects: str) -> Iterator[Tuple[str, str]]:
+    """Yield the files that hold a repository's objects as folder, name; what only makes git quicker is left out.
+
+    :raises Broken: one of them is damaged, or the repository is partial.
+    """
+    for folder in sorted(os.listdir(objects)):
+        packs = folder == 'pack'
+        if not packs and not re.fullmatch('[0-9a-f]{2}', folder) or os.path.islink(os.path.join(objects, folder)):
+            continue
+        for name in os.listdir(os.path.join(objects, folder)):
+            path = os.path.join(objects, folder, name)
+            if name.endswith('.promisor'):
+                raise Broken('a partial repository')
+            wanted = re.fullmatch(r'pack-\w+\.(pack|idx)' if packs else '[0-9a-f]{38}', name)
+            if not wanted or not stat.S_ISREG(os.lstat(path).st_mode):
+                continue
+            if not (pack_is_sound(path) if packs else object_is_sound(path, folder + name)):
+                raise Broken('%s has a wrong checksum' % path)
+            yield folder, name
+
+
+def borrow(cache: str, repo: str) -> List[str]:
+    """Give a new repository the objects of one in the cache, as links where the file system can.
+
+    :returns: the commits and tags that it has now, with all the history behind them.
     :raises Broken: the cache is shallow, partial, borrows itself, or is damaged.
     """
     git_dir = next((path for path in (os.path.join(cache, '.git'), cache)
@@ -116,24 +169,18 @@ def borrow(cache: str, repo: str) -> Dict[str, str]:
     if os.path.exists(os.path.join(source, 'info', 'alternates')):
         raise Broken('a repository that borrows objects')
     target = os.path.join(repo, '.git', 'objects')
-    for folder, _, names in os.walk(source):
-        here = os.path.join(target, os.path.relpath(folder, source))
-        os.makedirs(here, exist_ok=True)
-        for name in names:
-            path = os.path.join(folder, name)
-            if name.endswith('.promisor'):
-                raise Broken('a partial repository')
-            if name.endswith('.pack') and not pack_is_sound(path):
-                raise Broken('%s has a wrong checksum' % path)
-            if name.startswith('tmp_') or name.endswith(('.lock', '.keep')) or os.path.islink(path):
-                continue
-            _link_or_copy(path, os.path.join(here, name))
+    for folder, name in object_files(source):
+        os.makedirs(os.path.join(target, folder), exist_ok=True)
+        _link_or_copy(os.path.join(source, folder, name), os.path.join(target, folder, name))
     listing = subprocess.run(
         [b'git', b'--git-dir=' + encode(git_dir), b'for-each-ref', b'--format=%(objectname) %(refname)'],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment())
     if listing.returncode:
         raise Broken(listing.stderr.decode('utf-8', 'replace').strip()[-2000:])
-    return parse_refs(listing.stdout)
+    haves = present(repo, set(parse_refs(listing.stdout).values()))
+    # A pack that was lost takes commits with it.
+    git(repo, b'rev-list', b'--quiet', b'--stdin', given=''.join(oid + '\n' for oid in haves).encode('ascii'))
+    return haves
 
 
 def _link_or_copy(source: str, target: str) -> None:
@@ -154,17 +201,47 @@ def present(repo: str, oids: Set[str]) -> List[str]:
     return [line.decode('ascii') for line in lines if b' ' not in line]
 
 
-def prepare(path: str, cache: str, fresh: bool) -> Dict[str, Any]:
+def foreign(path: str, config: Dict[str, List[str]]) -> str:
+    """Say what a repository holds that this role did not make; nothing when all is known.
+
+    A node may be older than the build: hooks, filters, sparse or linked checkouts that somebody left behind would run, or
+    leave another working tree than the commit's.
+    """
+    git_dir = os.path.join(path, '.git')
+    if os.path.islink(git_dir) or not os.path.isdir(git_dir):
+        return '.git is no folder'
+    found = sorted(set(os.listdir(git_dir)) - _OURS)
+    for folder, known in (('info', _OUR_INFO), ('hooks', frozenset())):
+        where = os.path.join(git_dir, folder)
+        names = os.listdir(where) if os.path.isdir(where) else []
+        found += [folder + '/' + name for name in sorted(names) if name not in known and not name.endswith('.sample')]
+    if os.path.exists(os.path.join(git_dir, 'objects', 'info', 'alternates')):
+        found.append('objects/info/alternates')
+    found += ['the setting ' + name for name, values in sorted(config.items())
+              if not _OUR_CONFIG.fullmatch(name) and _OUR_CORE.get(name) != values]
+    return '.git holds ' + ', '.join(found[:5]) if found else ''
+
+
+def remove(path: str) -> None:
+    """Take away what lies at *path*, whatever it is."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
+
+
+def prepare(path: str, cache: str) -> Dict[str, Any]:
     """Make sure that there is a repository at *path*. Return its references and the objects that it has.
 
     :param cache: a repository that may be borrowed from; empty for none.
-    :param fresh: take away what lies at *path* first.
     """
-    answer: Dict[str, Any] = {'refs': {}, 'haves': [], 'source': 'executor', 'note': ''}
+    answer: Dict[str, Any] = {'refs': {}, 'haves': [], 'config': {}, 'source': 'executor', 'note': ''}
     try:
-        if fresh and os.path.lexists(path):
-            shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
         if os.path.lexists(os.path.join(path, '.git')):
+            answer['config'] = read_config(path)
+            odd = foreign(path, answer['config'])
+            if odd:
+                raise Broken(odd)
             answer['refs'] = read_refs(path)
             answer['haves'] = present(path, set(answer['refs'].values()))
             answer['source'] = 'workspace'
@@ -173,7 +250,7 @@ def prepare(path: str, cache: str, fresh: bool) -> Dict[str, Any]:
         git(path, b'init', b'-q', b'--template=')
         if cache and os.path.isdir(cache):
             try:
-                answer['haves'] = present(path, set(borrow(cache, path).values()))
+                answer['haves'] = borrow(cache, path)
                 answer['source'] = 'cache'
             except (Broken, OSError) as error:
                 answer['note'] = 'the cache %s was not used: %s' % (cache, error)
@@ -223,12 +300,60 @@ def wanted_head(checkout: str, commit: str, refs: Dict[str, str]) -> Optional[st
     return branch if checkout and refs.get(branch) == commit else None
 
 
-def finish(path: str, before: Dict[str, Any], want: Dict[str, Any]) -> Dict[str, Any]:
+def parse_index(listing: bytes) -> Tuple[bool, List[str]]:
+    """Tell from ``git ls-files -v -s -z`` whether files are hidden from git's eyes, and where submodules belong."""
+    hidden, submodules = False, []
+    for entry in filter(None, listing.split(b'\0')):
+        facts, _, name = entry.partition(b'\t')
+        hidden = hidden or not facts.startswith(b'H ')
+        if facts[2:8] == b'160000':
+            submodules.append(os.fsdecode(name))
+    return hidden, submodules
+
+
+def litter(path: str, inner: Sequence[str]) -> List[str]:
+    """Return what lies in a working tree and is not the commit's, without the projects *inner*."""
+    # One by one where a project lies further down: a folder that is named as a whole may hold it.
+    listing = git(path, b'status', b'--porcelain', b'--ignored', b'-uall' if inner else b'-unormal', b'-z')
+    names = [os.fsdecode(entry[3:]).rstrip('/') for entry in filter(None, listing.split(b'\0'))]
+    return [name for name in names if name not in inner]
+
+
+def tidy(path: str, existed: bool, inner: Sequence[str]) -> None:
+    """Make the working tree that of HEAD and nothing else; the projects *inner* stay."""
+    git(path, b'reset', b'-q', b'--hard')
+    if existed:
+        hidden, submodules = parse_index(git(path, b'ls-files', b'-v', b'-s', b'-z'))
+        if hidden:
+            # The marks are in the index, and git passes such files over.
+            remove(os.path.join(path, '.git', 'index'))
+            git(path, b'reset', b'-q', b'--hard')
+        for name in submodules:
+            if name not in inner:
+                remove(os.path.join(path, name))
+                os.mkdir(os.path.join(path, name))
+    if inner:
+        git(path, b'clean', b'-qxdf')  # with one -f it leaves all repositories
+        for name in litter(path, inner):
+            if not any(one.startswith(name + '/') for one in inner):
+                remove(os.path.join(path, name))
+    elif existed or os.listdir(path) != ['.git']:
+        git(path, b'clean', b'-qxdff')
+
+
+def _is_tidy(path: str, inner: Sequence[str]) -> bool:
+    hidden, submodules = parse_index(git(path, b'ls-files', b'-v', b'-s', b'-z'))
+    folders = [os.path.join(path, name) for name in submodules if name not in inner]
+    return not (hidden or litter(path, inner) or any(os.path.isdir(one) and os.listdir(one) for one in folders))
+
+
+def finish(path: str, before: Dict[str, Any], want: Dict[str, Any], inner: Sequence[str] = ()) -> Dict[str, Any]:
     """Put the repository into the wanted state; all objects are there.
 
     :param before: the answer of :func:`prepare`.
     :param want: ``refs``, ``commit``, ``checkout``, ``shallow`` (see :func:`read_shallow`) and ``config`` (origin's
         entries, name -> values).
+    :param inner: where other projects lie below *path*.
     :returns: ``changed``.
     :raises Broken: with the reason.
     """
@@ -252,12 +377,10 @@ def finish(path: str, before: Dict[str, Any], want: Dict[str, Any]) -> Dict[str,
         git(path, b'symbolic-ref', b'HEAD', encode(branch))
     else:
         git(path, b'update-ref', b'--no-deref', b'HEAD', want['commit'].encode('ascii'))
-    if changed or git(path, b'status', b'--porcelain', b'--ignored'):
-        git(path, b'reset', b'-q', b'--hard')
-        if existed or os.listdir(path) != ['.git']:
-            git(path, b'clean', b'-qxdff')
+    if changed or not _is_tidy(path, inner):
+        tidy(path, existed, inner)
         changed = True
-    changed = _configure(path, want['config']) or changed
+    changed = _configure(path, before['config'], want['config']) or changed
     found = git(path, b'rev-parse', b'HEAD').decode('ascii').strip()
     if found != want['commit']:
         raise Broken('HEAD is %s' % found)
@@ -272,15 +395,14 @@ def _stands(path: str, branch: Optional[str], commit: str) -> bool:
 def read_config(repo: str) -> Dict[str, List[str]]:
     """Return name -> values of a repository's own configuration."""
     config: Dict[str, List[str]] = {}
-    for item in git(repo, b'config', b'--local', b'-z', b'--list').split(b'\0'):
+    for item in filter(None, git(repo, b'config', b'--local', b'-z', b'--list').split(b'\0')):
         name, _, value = item.partition(b'\n')
         config.setdefault(decode(name), []).append(decode(value))
     return config
 
 
-def _configure(path: str, config: Dict[str, List[str]]) -> bool:
+def _configure(path: str, now: Dict[str, List[str]], config: Dict[str, List[str]]) -> bool:
     changed = False
-    now = read_config(path)
     for name, values in config.items():
         if now.get(name, []) != values:
             if name in now:
@@ -341,6 +463,14 @@ def _attempt(function: Any, *args: Any) -> Dict[str, Any]:
         return {'error': str(error)}
 
 
+def _clear(paths: Sequence[str]) -> None:
+    for path in paths:
+        try:
+            remove(path)
+        except OSError:
+            pass  # What is still there is found to be broken, and said of its project.
+
+
 def reserve(root: str) -> Optional[int]:
     """Wait until nobody else works below *root*, and keep others out until the descriptor is closed.
 
@@ -365,8 +495,10 @@ def serve(stream: IO[bytes], out: IO[bytes]) -> None:
     lock = reserve(root)
     caches = [os.path.join(request['cache_root'], project['canonical_name']) if request['cache_root'] else ''
               for project in projects]
+    if request['fresh']:
+        _clear(paths)
     with ThreadPoolExecutor(WORKERS) as pool:
-        before = list(pool.map(prepare, paths, caches, [request['fresh']] * len(paths)))
+        before = list(pool.map(prepare, paths, caches))
         out.write(dump(before))
         out.flush()
         results: List[Optional[Future[Dict[str, Any]]]] = []
@@ -377,7 +509,8 @@ def serve(stream: IO[bytes], out: IO[bytes]) -> None:
             if want['pack']:
                 error = receive_pack(path, stream) or error
             errors.append(error)
-            results.append(None if error else pool.submit(_attempt, finish, path, have, want))
+            inner = [os.path.relpath(other, path) for other in paths if other.startswith(path + '/')]
+            results.append(None if error else pool.submit(_attempt, finish, path, have, want, inner))
         answers = [result.result() if result else {'error': error} for result, error in zip(results, errors)]
     if lock is not None:
         os.close(lock)

@@ -88,7 +88,7 @@ class TestFresh(PrepareTest):
     def test_the_second_time_nothing_changes(self) -> None:
         self.run_module()
         result = self.run_module()
-        self.assertFalse(result['changed'])
+        self.assertFalse(result['changed'], result['notes'])
         self.assertEqual(result['bytes'], 0)
 
     def test_an_empty_working_tree_on_the_executor(self) -> None:
