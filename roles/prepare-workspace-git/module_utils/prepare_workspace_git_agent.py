@@ -243,7 +243,9 @@ def prepare(path: str, cache: str) -> Dict[str, Any]:
             if odd:
                 raise Broken(odd)
             answer['refs'] = read_refs(path)
-            answer['haves'] = present(path, set(answer['refs'].values()))
+            head = _read_head(path).decode('ascii', 'replace')
+            commits = {head} if head.isalnum() else set()  # that of a detached HEAD, which no reference may hold
+            answer['haves'] = present(path, commits | set(answer['refs'].values()))
             answer['source'] = 'workspace'
             return answer
         os.makedirs(path, exist_ok=True)
@@ -387,9 +389,13 @@ def finish(path: str, before: Dict[str, Any], want: Dict[str, Any], inner: Seque
     return {'changed': changed}
 
 
-def _stands(path: str, branch: Optional[str], commit: str) -> bool:
+def _read_head(path: str) -> bytes:
     with open(os.path.join(path, '.git', 'HEAD'), 'rb') as head:
-        return head.read().strip() == (b'ref: ' + encode(branch) if branch else commit.encode('ascii'))
+        return head.read().strip()
+
+
+def _stands(path: str, branch: Optional[str], commit: str) -> bool:
+    return _read_head(path) == (b'ref: ' + encode(branch) if branch else commit.encode('ascii'))
 
 
 def read_config(repo: str) -> Dict[str, List[str]]:

@@ -124,6 +124,8 @@ class TestFresh(PrepareTest):
         git(self.repo, 'checkout', '-q', 'main')
         self.run_module(project)
         self.assertEqual(git(self.there, 'rev-parse', 'HEAD'), project['commit'])
+        result = self.run_module(project)
+        self.assertEqual((result['changed'], result['bytes']), (False, 0))
 
     def test_many_projects(self) -> None:
         names = [f'example.com/many/{number}' for number in range(6)]
