@@ -25,6 +25,20 @@ BEFORE = {
       environment:
         PYTHON: "{{ ansible_user_dir }}/.local/stestr/bin/python"
 ''',
+    'add-sshkey': '''\
+- hosts: localhost
+  tasks:
+    - name: Have a key that could be a secret of the job
+      ansible.builtin.command:
+        cmd: ssh-keygen -q -t ed25519 -N '' -f {{ zuul.executor.work_root }}/example_key
+    - ansible.builtin.set_fact:
+        publishing_key:
+          fqdn: docs.example.org
+          ssh_private_key: "{{ lookup('ansible.builtin.file', zuul.executor.work_root ~ '/example_key') }}"
+          ssh_known_hosts: >-
+            docs.example.org {{ lookup('ansible.builtin.file', zuul.executor.work_root ~ '/example_key.pub') }}
+        cacheable: true
+''',
     'ensure-twine': '''\
 - hosts: all
   tasks:
