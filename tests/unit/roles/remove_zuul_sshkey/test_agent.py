@@ -18,7 +18,8 @@ class TestChosen(unittest.TestCase):
     def test_cases(self) -> None:
         keys = agent.keys_in('\n'.join((
             line('site', '/var/lib/zuul/ssh/id'), line('project', '(stdin)'),
-            line('secret', '(stdin) add-sshkey a.example'), line('build', 'zuul-build-sshkey-1'), line('bare'), line('fake', 'x (stdin)'))))
+            line('secret', '(stdin) add-sshkey a.example'), line('build', 'zuul-build-sshkey-1'), line('bare'),
+            line('fake', 'x (stdin)'))))
         for keep, forget, gone in (
                 ([], None, [key.comment for key in keys]),
                 (['zuul-build-sshkey-1', '(stdin)*'], None, ['/var/lib/zuul/ssh/id', '', 'x (stdin)']),
