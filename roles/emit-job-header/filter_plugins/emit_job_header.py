@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a build is and where it runs, as lines for the log.
 
-Branches, topics and messages are what strangers wrote: they stay within their line, and a terminal does nothing with them.
+Branches, topics and messages are what strangers wrote: each stays within its line, and a terminal does nothing with it.
 """
 from __future__ import annotations
 

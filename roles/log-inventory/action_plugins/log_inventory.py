@@ -119,5 +119,6 @@ class ActionModule(ActionBase):
             except ValueError as error:
                 return {'failed': True, 'msg': 'log-inventory: cannot continue, 1 problem:\n  - %s' % error}
             except OSError as error:
-                return {'failed': True, 'msg': "log-inventory: cannot write to zuul_info_dir '%s': %s" % (folder, error)}
+                return {'failed': True,
+                        'msg': "log-inventory: cannot write to zuul_info_dir '%s': %s" % (folder, error)}
         return {'changed': created, 'msg': '%s/inventory.yaml' % folder.rstrip('/')}

@@ -110,7 +110,8 @@ class ActionModule(ActionBase):
             except ValueError as error:
                 return {'failed': True, 'msg': 'validate-host: cannot continue, 1 problem:\n  - %s' % error}
             except OSError as error:
-                return {'failed': True, 'msg': "validate-host: cannot write to zuul_info_dir '%s': %s" % (folder, error)}
+                return {'failed': True,
+                        'msg': "validate-host: cannot write to zuul_info_dir '%s': %s" % (folder, error)}
         refused = refusal(host, answer)
         if refused:
             return {'failed': True, 'msg': refused}

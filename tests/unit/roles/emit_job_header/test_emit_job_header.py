@@ -24,7 +24,8 @@ def told(zuul: dict[str, Any]) -> list[str]:
 
 class TestBuild(unittest.TestCase):
     def test_a_change(self) -> None:
-        self.assertEqual(told({**CHANGE, 'items': [OTHER, CHANGE], 'buildset_refs': [CHANGE, OTHER], 'voting': False}), [
+        zuul = {**CHANGE, 'items': [OTHER, CHANGE], 'buildset_refs': [CHANGE, OTHER], 'voting': False}
+        self.assertEqual(told(zuul), [
             '# Job', 'Job: tox', 'Voting: no', 'Attempt: 1 of 3', 'Tenant: t', 'Pipeline: check',
             'Project: opendev.org/zuul/zuul', 'Branch: main', 'Triggered by: 12,3 https://review.example/12',
             'Subject: Do it', 'Topic: things', 'Commit: abc',
@@ -57,8 +58,8 @@ class TestNodes(unittest.TestCase):
     def test_several(self) -> None:
         hostvars = {
             'one': {'nodepool': {'label': 'l', 'provider': 'p', 'region': 'r', 'az': None, 'interface_ip': '::1'},
-                    'ansible_facts': {'distribution': 'Debian', 'distribution_version': '12.1', 'architecture': 'x86_64',
-                                      'nodename': 'n1'}, 'ansible_user': 'zuul'},
+                    'ansible_facts': {'distribution': 'Debian', 'distribution_version': '12.1',
+                                      'architecture': 'x86_64', 'nodename': 'n1'}, 'ansible_user': 'zuul'},
             'two\n': {'ansible_host': '192.0.2.1'}}
         self.assertEqual(job_header.header({}, hostvars, ['one', 'two\n'], 'https://l/').split('\n'), [
             '# Job', 'Logs, when it is done: https://l/', '',
@@ -71,7 +72,8 @@ class TestHostile(unittest.TestCase):
         for value, expected in (
                 ('a\nPLAY [x]', r'a\nPLAY [x]'), ('\x1b[31m', r'\x1b[31m'), ('\r', r'\r'), ('\x9b2J', r'\x9b2J'),
                 ('\u202eabc', r'\u202eabc'), ('\u2028', r'\u2028'), ('\x00', r'\x00'), ('\ud800', r'\ud800'),
-                ('<script>', '<script>'), ('ü', 'ü'), ('{{ 1 }}', '{{ 1 }}'), ('x' * 301, 'x' * 300 + '[cut]'), (7, '7')):
+                ('<script>', '<script>'), ('ü', 'ü'), ('{{ 1 }}', '{{ 1 }}'),
+                ('x' * 301, 'x' * 300 + '[cut]'), (7, '7')):
             with self.subTest(value=value):
                 self.assertEqual(job_header.show(value), expected)
 
