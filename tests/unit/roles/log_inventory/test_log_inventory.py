@@ -22,7 +22,7 @@ class TestMasking(unittest.TestCase):
                 self.assertTrue(action.is_secret(name))
         for name in ('compass', 'passed', 'bypass_checks', 'tokenize', 'secretary', 'public_key', 'key', 'author',
                      'ssh_key_name', 'secret_exposure', 'zuul_ssh_key_algorithm', 'password_length', 'passes',
-                     'keyboard', 'host_keys', 1):
+                     'keyboard', 'host_keys', '1'):
             with self.subTest(name=name):
                 self.assertFalse(action.is_secret(name))
 

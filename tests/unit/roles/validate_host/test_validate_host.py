@@ -24,7 +24,9 @@ class TestAnswers(unittest.TestCase):
     def test_reports(self) -> None:
         self.assertEqual(action.report('n', {'sections': [['T', 'one\n\n'], ('U', 'two')]}),
                          'n\n=\n\nT\n-\none\n\nU\n-\ntwo\n')
-        for answer in ({}, {'sections': None}, {'sections': 'abc'}, {'sections': [1, ['x'], {'a': 'b'}, []]}):
+        odd: list[dict[str, object]] = [
+            {}, {'sections': None}, {'sections': 'abc'}, {'sections': [1, ['x'], {'a': 'b'}, []]}]
+        for answer in odd:
             with self.subTest(answer=answer):
                 self.assertEqual(action.report('n', answer), 'n\n=\n')
         told = action.report('n', {'sections': [['a\nb', '\x1b[2J\x9b\u202e\ud800<b>'], [['x'], {'y': 1}]]})
@@ -35,7 +37,8 @@ class TestAnswers(unittest.TestCase):
         self.assertLess(len(action.report('n', {'sections': [['T', 'x' * 10 ** 6]]})), 300000)
 
     def test_refusals(self) -> None:
-        for answer in ({}, {'problems': []}, {'problems': 'no list'}, {'problems': None}):
+        none: list[dict[str, object]] = [{}, {'problems': []}, {'problems': 'no list'}, {'problems': None}]
+        for answer in none:
             self.assertIsNone(action.refusal('n', answer))
         self.assertEqual(action.refusal('n\x1b', {'problems': ['a\nb', 1]}),
                          "validate-host: node 'n\N{REPLACEMENT CHARACTER}' does not suit, 2 problems:\n  - a b\n  - 1")
