@@ -130,7 +130,7 @@ class Stage:
                 sources = [source for source in found if source.part == part]
                 with self._telling(os.path.join(root, part)):
                     if sources:
-                        os.makedirs(root, exist_ok=True)
+                        make_folder(root)
                         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
                         try:
                             self._part(part, sources)
@@ -325,6 +325,17 @@ def is_copy(folder: int, name: str, source: os.stat_result, packed: bool) -> boo
             return file.read() == struct.pack('<I', source.st_size & 0xffffffff)
     except OSError:
         return False
+
+
+def make_folder(path: str) -> None:
+    """Make a folder and those above it; what root makes belongs to the owner of the one above."""
+    if not os.path.isdir(path):
+        above = os.path.dirname(path)
+        make_folder(above)
+        os.mkdir(path, 0o755)
+        if os.geteuid() == 0:
+            owner = os.stat(above)
+            os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def identity(status: os.stat_result) -> Tuple[int, int]:
