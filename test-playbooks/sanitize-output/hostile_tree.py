@@ -3,13 +3,14 @@
 """A folder as the worst job would leave it, and the look at what a collector made of it.
 
     hostile_tree.py make TREE OUTSIDE [--empty N] [--sparse BYTES] [--deep N] [--devices]
-    hostile_tree.py swap TREE OUTSIDE SECONDS
+    hostile_tree.py swap TREE OUTSIDE SECONDS [--background]
     hostile_tree.py check TREE OUTSIDE [--empty N] [--lacks LABEL …]
 
 ``make`` fills TREE, and OUTSIDE with what nobody may read or change; give OUTSIDE a name that begins like TREE's.
-``swap`` exchanges a folder and a file for links to OUTSIDE, as often as it can. ``check`` prints a line for all that is
-wrong with TREE afterwards, and exits with 1 if there is any: what is no plain file or folder, what came from outside, what
-is lost. A file is known by what it says, because its name may have been made harmless.
+``swap`` exchanges a hundred folders and a hundred files for links to OUTSIDE, and back, as often as it can.
+``check`` prints a line for all that is wrong with TREE afterwards, and exits with 1 if there is any: what is no plain
+file or folder, what came from outside, what is lost. A file is known by what it says, because its name may have been
+made harmless.
 
 Every folder of test playbooks that uses this file has its own copy, because an executor checks out no more than that
 folder; a unit test keeps the copies the same. It runs on nodes: Python 3.8, nothing but the standard library.
@@ -22,7 +23,7 @@ import socket
 import stat
 import sys
 import time
-from typing import Dict, Iterator, List, Tuple
+from typing import Callable, Dict, Iterator, List, Tuple
 
 CANARY = b'canary: nobody outside may sing this\n'
 NAMES: Dict[str, bytes] = {
@@ -31,6 +32,7 @@ NAMES: Dict[str, bytes] = {
     'hidden': b'.hidden', 'space': b' ', 'long': b'x' * 255, 'backslash': b'a\\b', 'percent': b'new%0Aline',
     'bidi': 'a\u202egpj.exe'.encode(), 'server': b'.htaccess',
 }
+PAIRS = 100
 KINDS = ((stat.S_ISLNK, 'a link'), (stat.S_ISFIFO, 'a pipe'), (stat.S_ISSOCK, 'a socket'),
          (stat.S_ISCHR, 'a device'), (stat.S_ISBLK, 'a device'))
 
@@ -76,7 +78,7 @@ def make(tree: bytes, outside: bytes, empty: int, sparse: int, deep: int, device
 
 
 def make_links(tree: bytes, outside: bytes) -> None:
-    """Links of every sort, among them one that a comparison of prefixes takes for harmless, and what ``swap`` swaps."""
+    """Links of every sort, among them those that a comparison of prefixes lets pass; and what ``swap`` swaps."""
     links = os.path.join(tree, b'links')
     write(os.path.join(links, b'good'), good('links'))
     for name, target in ((b'absolute', b'/etc/passwd'), (b'folder', outside), (b'file', os.path.join(outside, b'key')),
@@ -84,11 +86,10 @@ def make_links(tree: bytes, outside: bytes) -> None:
                          (b'pool', b'loop'), (b'self', b'.'), (b'up', b'..'), (b'nowhere', b'/nowhere'),
                          (b'x.html', os.path.join(outside, b'key'))):
         os.symlink(target, os.path.join(links, name))
-    swap = os.path.join(tree, b'swap')
-    write(os.path.join(swap, b'folder', b'key'), good('swapped folder'))
-    write(os.path.join(swap, b'file'), good('swapped file'))
-    os.symlink(outside, os.path.join(swap, b'folder-link'))
-    os.symlink(os.path.join(outside, b'key'), os.path.join(swap, b'file-link'))
+    for number in range(PAIRS):
+        swap = os.path.join(tree, b'swap', b'%03d' % number)
+        write(os.path.join(swap, b'folder', b'key'), good('swapped folder'))
+        write(os.path.join(swap, b'file'), good('swapped file'))
 
 
 def make_kinds(folder: bytes, devices: bool) -> None:
@@ -121,21 +122,38 @@ def make_deep(tree: bytes, deep: int) -> None:
     os.close(folder)
 
 
-def swap(tree: bytes, seconds: float) -> int:
-    """Exchange for links and back until the time is over or a folder is gone. Return how often."""
+def swap(tree: bytes, outside: bytes, seconds: float) -> None:
+    """Turn all pairs to links and back, over and over, until the time is over."""
     folder = os.open(os.path.join(tree, b'swap'), os.O_RDONLY)
-    tries, end = 0, time.monotonic() + seconds
+    there = [(b'%03d/%s' % (number, name), os.path.join(outside, target)) for number in range(PAIRS)
+             for name, target in ((b'folder', b''), (b'file', b'key'))]
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
-        for name in (b'folder', b'file'):
-            for old, new in ((name, name + b'-real'), (name + b'-link', name), (name, name + b'-link'),
-                             (name + b'-real', name)):
-                try:
-                    os.rename(old, new, src_dir_fd=folder, dst_dir_fd=folder)
-                except OSError:
-                    pass      # what takes the tree apart may have been here
-        tries += 1
+        for name, target in there:
+            attempt(os.rename, name, name + b'-real', src_dir_fd=folder, dst_dir_fd=folder)
+            attempt(os.symlink, target, name, dir_fd=folder)
+        for name, _ in there:
+            attempt(os.unlink, name, dir_fd=folder)
+            attempt(os.rename, name + b'-real', name, src_dir_fd=folder, dst_dir_fd=folder)
     os.close(folder)
-    return tries
+
+
+def attempt(call: Callable[..., None], *arguments: bytes, **options: int) -> None:
+    """Do it, or not: whoever collects may have been here."""
+    try:
+        call(*arguments, **options)
+    except OSError:
+        pass
+
+
+def go_on_alone() -> None:
+    """Let the caller go, and work on in the background."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(nothing, stream)
 
 
 def entries(tree: bytes) -> Iterator[Tuple[bytes, int, os.stat_result]]:
@@ -172,7 +190,8 @@ def check(tree: bytes, outside: bytes, empty: int, lacks: List[str]) -> List[str
                 problems.append('%r came from outside' % path)
     labels = ['plain', 'folder', 'links', 'hard', 'kinds', 'setuid', 'many', 'sparse', 'deep', 'swapped file',
               'swapped folder', *NAMES]
-    problems += ['the good file %r is lost' % label for label in labels if label not in lacks and good(label) not in said]
+    problems += ['the good file %r is lost' % label for label in labels
+                 if label not in lacks and good(label) not in said]
     problems += ['%r is not known to lack' % label for label in lacks if label not in labels]
     if nothing < empty:
         problems.append('%d empty files of %d' % (nothing, empty))
@@ -197,16 +216,19 @@ def main() -> int:
     parser.add_argument('--empty', type=int, default=1000)
     parser.add_argument('--sparse', type=int, default=10 << 30)
     parser.add_argument('--deep', type=int, default=200)
+    parser.add_argument('--background', action='store_true')
     parser.add_argument('--devices', action='store_true')
     parser.add_argument('--lacks', nargs='*', default=[])
     asked = parser.parse_args()
     if asked.what == 'make':
         make(asked.tree, asked.outside, asked.empty, asked.sparse, asked.deep, asked.devices)
     elif asked.what == 'swap':
-        print('%d tries' % swap(asked.tree, asked.seconds))
+        if asked.background:
+            go_on_alone()
+        swap(asked.tree, asked.outside, asked.seconds)
     else:
         problems = check(asked.tree, asked.outside, asked.empty, asked.lacks)
-        print('\n'.join(problems[:50]) or 'as it should be')
+        print('\n'.join(problems[:1000]) or 'as it should be')
         return 1 if problems else 0
     return 0
 
