@@ -48,6 +48,10 @@ RETURN = r'''
 files: {description: Number of files that arrived., type: int, returned: always}
 bytes: {description: Their size., type: int, returned: always}
 problems: {description: What did not arrive and why., type: list, elements: str, returned: always}
+ansible_facts:
+  description: The same problems as C(fetch_output_problems), for what lists those of all roles.
+  type: dict
+  returned: always
 '''
 
 import inspect
@@ -207,7 +211,7 @@ def main() -> None:
     signal.alarm(max(1, module.params['timeout']))
     result = fetch(module.params)
     signal.alarm(0)
-    module.exit_json(**result)
+    module.exit_json(ansible_facts={'fetch_output_problems': result['problems']}, **result)
 
 
 if __name__ == '__main__':
