@@ -235,7 +235,7 @@ class Nodes:
         marks = (*self._marks(), '--label', f'{owner.NODE}={name}', '--label', f'{owner.LABEL}={label.name}')
         self.podman.run(*create_argv(
             container, hostname(name), network_name(self.run_id, label.offline), image, marks, self.podman.ulimits,
-            0 if self.keep else self.max_seconds))
+            0 if self.keep else self.max_seconds, label.offline))
         public = {name: (self.folder / name).read_bytes() for name in ('id.pub', 'host', 'host.pub')}
         if not self._stopped.is_set():
             # podman cp leaves what it read in its folder for temporary files: here, keys
@@ -256,11 +256,15 @@ class Nodes:
 
 def create_argv(
     container: str, host: str, network: str, image: str, marks: Sequence[str], ulimits: Sequence[str], max_seconds: int,
+    offline: bool,
 ) -> tuple[str, ...]:
     """Return podman's words that create a node; *max_seconds* 0 is no limit."""
     timeout = ('--timeout', str(max_seconds)) if max_seconds else ()
+    # As on a machine, root may change the firewall, links and routes of its own network, but make no way out of none
+    rights = ('NET_RAW',) if offline else ('NET_RAW', 'NET_ADMIN')
+    capabilities = (word for right in rights for word in ('--cap-add', right))
     return ('create', '--rm', '--name', container, *marks, '--hostname', host, '--network', network, *timeout, *ulimits,
-            '--cap-add', 'NET_RAW', '--sysctl', f'net.ipv4.ping_group_range=0 {GROUPS}', '--systemd=always', image,
+            *capabilities, '--sysctl', f'net.ipv4.ping_group_range=0 {GROUPS}', '--systemd=always', image,
             '/sbin/init')
 
 

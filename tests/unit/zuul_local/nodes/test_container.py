@@ -42,14 +42,19 @@ class Payload(unittest.TestCase):
 
 class Argv(unittest.TestCase):
     def test_create(self) -> None:
-        argv = container.create_argv('c', 'host', 'net', 'image', ('--label', 'x=y'), ('--ulimit', 'nofile=1:1'), 60)
+        argv = container.create_argv('c', 'host', 'net', 'image', ('--label', 'x=y'), ('--ulimit', 'nofile=1:1'), 60, False)
         self.assertEqual(('image', '/sbin/init'), argv[-2:])
         self.assertIn('--rm', argv)
         self.assertEqual('60', argv[argv.index('--timeout') + 1])
         self.assertNotIn('--privileged', argv)
 
     def test_a_kept_node_has_no_end(self) -> None:
-        self.assertNotIn('--timeout', container.create_argv('c', 'host', 'net', 'image', (), (), 0))
+        self.assertNotIn('--timeout', container.create_argv('c', 'host', 'net', 'image', (), (), 0, False))
+
+    def test_root_rules_its_own_network_but_makes_no_way_out(self) -> None:
+        for offline in (False, True):
+            argv = container.create_argv('c', 'host', 'net', 'image', (), (), 0, offline)
+            self.assertEqual(not offline, 'NET_ADMIN' in argv)
 
     def test_ssh_uses_nothing_of_the_person(self) -> None:
         argv = container.ssh_argv(Path('/keys'), '10.0.0.2', ('true',))
