@@ -35,7 +35,7 @@ class TestAddresses(unittest.TestCase):
 
     def test_names(self) -> None:
         names = ['a', 'a-b', 'a.b', 'a_b', '1']
-        told = {name: '192.0.2.1' for name in names}
+        told = dict.fromkeys(names, '192.0.2.1')
         self.assertEqual(hosts.addresses(names, [{}] * 5, ['192.0.2.1'] * 5), told)
 
 
