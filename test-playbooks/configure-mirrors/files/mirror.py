@@ -65,8 +65,9 @@ def make_apt(folder: str) -> None:
     os.chmod(KEYRING, 0o644)
     os.makedirs(f'{folder}/build')
     index = make_deb(f'{folder}/build')
-    updates = (codename, f'{codename}-updates')
-    for archive, suites in (('debian', updates), ('pub/deb', updates), ('debian-security', (f'{codename}-security',))):
+    updates, fixes = (codename, f'{codename}-updates'), (f'{codename}-security',)
+    for archive, suites in (('debian', updates), ('pub/deb', updates), ('debian-security', fixes),
+    ('pub/debian-security', fixes)):
         os.makedirs(f'{folder}/www/{archive}/pool')
         shutil.copy(f'{folder}/build/{NAME}.deb', f'{folder}/www/{archive}/pool/')
         for suite in suites:
