@@ -7,14 +7,17 @@ DOCUMENTATION = r'''
 module: assert_clean_tree
 short_description: Fail when a repository is not as it was checked out
 description:
-  - Looks for files that no C(.gitignore) of the project names, and for changed ones, in the repository that has the folder and
-    in its submodules. Changes nothing.
-  - Only C(.gitignore) files count, not what a user or a system ignores. git runs without hooks, monitors, filters and the
-    configuration of user and system.
+  - Looks for files that no C(.gitignore) of the project names, and for changed ones, in the repository that has the
+    folder and in its submodules. Changes nothing.
+  - Only C(.gitignore) files count, not what a user or a system ignores. git runs without hooks, monitors, filters and
+    the configuration of user and system.
 options:
   path: {description: A folder in the repository., type: str, required: true}
-  allowed: {description: Patterns in the syntax of C(.gitignore)\, from the top of the repository., type: list, elements: str,
-            default: []}
+  allowed:
+    description: Patterns in the syntax of C(.gitignore), from the top of the repository.
+    type: list
+    elements: str
+    default: []
   timeout: {description: Seconds it may take., type: int, default: 120}
 attributes:
   check_mode: {support: full}
@@ -84,8 +87,8 @@ def changed(record: bytes) -> Optional[Found]:
 
 def problems_of(patterns: Sequence[str]) -> List[str]:
     """Return what is wrong with the allowed patterns."""
-    return ["assert_clean_tree_allowed has %r: no pattern of .gitignore. Write a file or a folder in one line, for example "
-            "'/build/' or '*.log'." % pattern
+    return ['assert_clean_tree_allowed has %r: no pattern of .gitignore. Write a file or a folder in one line, for '
+            "example '/build/' or '*.log'." % pattern
             for pattern in patterns if not pattern.strip() or pattern.startswith('#') or set(pattern) & set('\n\r\0')]
 
 
@@ -175,8 +178,8 @@ def top_of(git: Git, path: str) -> bytes:
         with git.run(folder, b'rev-parse', b'--show-toplevel', above=True) as out:
             top = out.read().rstrip(b'\n')
     except Refused as error:
-        raise Refused("zuul_work_dir is '%s': not in a repository of git (%s). Name the folder of the project on the node."
-                      % (path, error)) from None
+        raise Refused("zuul_work_dir is '%s': not in a repository of git (%s). Name the folder of the project on the "
+                      'node.' % (path, error)) from None
     inside = folder == top or folder.startswith(top.rstrip(b'/') + b'/')
     if not inside or not os.path.lexists(os.path.join(top, b'.git')):
         raise Refused("zuul_work_dir is '%s', but its repository says that its files are in '%s' (core.worktree in "
@@ -190,7 +193,8 @@ def look(git: Git, repository: bytes, above: bytes = b'') -> Iterator[Found]:
     :param above: the path of the repository from the top, with a slash at its end; empty for the top.
     :raises Refused: it cannot be told.
     """
-    status = (b'status', b'--porcelain=v2', b'-z', b'--untracked-files=no', b'--ignore-submodules=dirty', b'--no-renames')
+    status = (b'status', b'--porcelain=v2', b'-z', b'--untracked-files=no', b'--ignore-submodules=dirty',
+              b'--no-renames')
     different = [found for found in map(changed, records(git.run(
         repository, *git.without_filters(repository), *status))) if found]
     filters = _filters(git, repository, [found.path for found in different])
@@ -250,8 +254,8 @@ def message(top: str, found: Sequence[Found], complete: bool) -> str:
         most = ', '.join('%d in %s' % (count, printable(folder)) for folder, count in folders.most_common(5))
         lines.append('  and %s%d more: %s' % ('' if complete else 'at least ', len(rest), most))
     return ("assert-clean-tree: %s is not as it was checked out:\n%s\n"
-            "Have the tests write to a temporary folder, name in .gitignore what the project's tools leave, or allow it in "
-            'assert_clean_tree_allowed with a pattern as in .gitignore.' % (top, '\n'.join(lines)))
+            "Have the tests write to a temporary folder, name in .gitignore what the project's tools leave, or allow "
+            'it in assert_clean_tree_allowed with a pattern as in .gitignore.' % (top, '\n'.join(lines)))
 
 
 def find(path: str, patterns: Sequence[str], timeout: int) -> Dict[str, object]:
@@ -278,8 +282,8 @@ def find(path: str, patterns: Sequence[str], timeout: int) -> Dict[str, object]:
     if found:
         result['msg'] = message(printable(top), found, complete)
     elif not complete:
-        raise Refused('%s: more than %d files are allowed by assert_clean_tree_allowed; what is there beside them cannot be '
-                      'told.' % (printable(top), MAX_FOUND))
+        raise Refused('%s: more than %d files are allowed by assert_clean_tree_allowed; what is there beside them '
+                      'cannot be told.' % (printable(top), MAX_FOUND))
     return result
 
 

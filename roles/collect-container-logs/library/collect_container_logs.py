@@ -11,7 +11,7 @@ description:
     name. Where the user may not ask, it is done through C(sudo); of podman, root's containers go to a folder C(root).
   - No such command is no problem. What cannot be had is listed in C(problems); it is no failure.
 options:
-  command: {description: Name or path of docker\, podman\, or a command that takes the same arguments., type: str, required: true}
+  command: {description: Name or path of docker or podman., type: str, required: true}
   dest: {description: The target folder., type: str, required: true}
   timeout: {description: Seconds it may take., type: int, default: 60}
   max_bytes: {description: Bytes of each log. The end is kept., type: int, default: 134217728}
@@ -149,7 +149,8 @@ class Collector:
             stream.make_folder(folder)
             tail = stream.Tail(folder, self._params['max_bytes'])
             try:
-                code, _ = stream.follow(self._argv(asked, seconds, 'logs', identity), seconds, tail.write, together=True)
+                argv = self._argv(asked, seconds, 'logs', identity)
+                code, _ = stream.follow(argv, seconds, tail.write, together=True)
                 if code:
                     self.problems.append('%s: %s logs: exit code %d' % (path, self._command, code))
             except TimeoutError:

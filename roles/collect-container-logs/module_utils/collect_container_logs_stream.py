@@ -41,7 +41,8 @@ def may_be_root(seconds: float) -> bool:
         return False
 
 
-def follow(argv: Sequence[str], seconds: float, sink: Callable[[bytes], Any], together: bool = False) -> Tuple[int, str]:
+def follow(argv: Sequence[str], seconds: float, sink: Callable[[bytes], Any],
+           together: bool = False) -> Tuple[int, str]:
     """Hand on what a program writes until it ends. Return its exit code and the end of what it said on stderr.
 
     :param together: whether stderr goes where stdout goes.

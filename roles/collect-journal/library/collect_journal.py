@@ -9,14 +9,14 @@ short_description: Keep what the journal of a node says
 description:
   - Writes C(journal.txt.gz), and C(journal.export.gz) when asked. The journal is read through C(sudo) where that works
     without a password; else what the user may read.
-  - What cannot be had is listed in C(problems); it is no failure. A newer copy of the same file is no change, because the
-    journal grows by being read.
+  - What cannot be had is listed in C(problems); it is no failure. A newer copy of the same file is no change, because
+    the journal grows by being read.
 options:
   dest: {description: The target folder., type: str, required: true}
   seconds: {description: How far back to read. The whole boot when 0., type: int, default: 0}
-  since: {description: A time in the words of journalctl. Comes before C(seconds)., type: str, default: ''}
-  units: {description: Units to read\, all when there is none., type: list, elements: str, default: []}
-  export: {description: Whether to write the export format\, too., type: bool, default: false}
+  since: {description: A time in the words of journalctl. It comes before C(seconds)., type: str, default: ''}
+  units: {description: Units to read; all when there is none., type: list, elements: str, default: []}
+  export: {description: Whether to write the export format as well., type: bool, default: false}
   timeout: {description: Seconds it may take., type: int, default: 60}
   max_bytes: {description: Bytes of each file before compression. The end is kept., type: int, default: 134217728}
 attributes:
@@ -85,8 +85,8 @@ def collect(params: Mapping[str, Any]) -> Dict[str, Any]:
                 if code:
                     result['problems'].append('%s: journalctl: exit code %d: %s' % (name, code, said))
             except TimeoutError:
-                result['problems'].append('%s: not done after %d seconds (collect_journal_timeout); what was read until '
-                                          'then is kept' % (name, params['timeout']))
+                result['problems'].append('%s: not done after %d seconds (collect_journal_timeout); what was read '
+                                          'until then is kept' % (name, params['timeout']))
             if tail.lost:
                 what = 'it is' if form == EXPORT[1] else '%d bytes at its beginning are' % tail.lost
                 result['problems'].append('%s: longer than %d bytes (collect_journal_max_bytes); %s left out'

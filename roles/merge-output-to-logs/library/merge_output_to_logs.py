@@ -7,10 +7,10 @@ DOCUMENTATION = r'''
 module: merge_output_to_logs
 short_description: Move artifacts and docs of a build to its logs
 description:
-  - Runs on the executor. Folders are entered by descriptor and never through a link; links, devices, pipes, sockets and files
-    with further names stay where they are.
-  - A file that is in the logs already is never replaced; another one of the same name goes to a folder C(merged-<part>).
-    What cannot be moved is listed in C(problems); it is no failure.
+  - Runs on the executor. Folders are entered by descriptor and never through a link; links, devices, pipes, sockets and
+    files with other names stay where they are.
+  - A file that is in the logs already is never replaced; another one of the same name goes to a folder
+    C(merged-<part>). What cannot be moved is listed in C(problems); it is no failure.
 options:
   work_root: {description: Folder with C(artifacts) and C(docs)., type: path, required: true}
   log_root: {description: Folder of the logs., type: path, required: true}
@@ -77,8 +77,8 @@ def same(name: str, one: int, other: int) -> bool:
     with open(os.open(name, _READ, dir_fd=one), 'rb') as left, open(os.open(name, _READ, dir_fd=other), 'rb') as right:
         if not stat.S_ISREG(os.fstat(right.fileno()).st_mode):
             return False
-        paths = ['/proc/self/fd/%d' % file.fileno() for file in (left, right)]
-        return filecmp.cmp(*paths, shallow=False)
+        one_path, other_path = ('/proc/self/fd/%d' % file.fileno() for file in (left, right))
+        return filecmp.cmp(one_path, other_path, shallow=False)
 
 
 class Merge:
@@ -191,7 +191,8 @@ class Merge:
             finally:
                 if here >= 0:
                     os.close(here)
-            self.problem('%s: the logs have another one, this is %s' % ('/'.join([*names, name]), '/'.join([*own, name])))
+            self.problem('%s: the logs have another one, this is %s' % (
+                '/'.join([*names, name]), '/'.join([*own, name])))
         self.files += 1
         self.changed = True
 

@@ -7,8 +7,8 @@ DOCUMENTATION = r'''
 module: stage_output
 short_description: Stage logs, artifacts and docs where they are collected from
 description:
-  - Copies, renames and compresses in one pass, as the user of the connection; where that one may not read or write, once
-    more through C(sudo), when that works without a password.
+  - Copies, renames and compresses in one pass, as the user of the connection; where that one may not read or write,
+    once more through C(sudo), when that works without a password.
   - Links inside folders, devices, pipes and sockets are left out. What cannot be staged is listed in C(problems); it is
     no failure.
 options:
@@ -17,7 +17,10 @@ options:
     type: list
     elements: dict
     required: true
-  stage_dir: {description: The folder that gets C(logs)\, C(artifacts) and C(docs)., type: str, required: true}
+  stage_dir:
+    description: The folder that gets C(logs), C(artifacts) and C(docs).
+    type: str
+    required: true
   extensions:
     description: Extensions of logs that become text. A list, or a dictionary whose values say whether the key counts.
     type: raw

@@ -116,7 +116,8 @@ class TestTree(unittest.TestCase):
         names = [b"it's", b'$(touch x) "y"', b'lat\xe9n', b'-rf', b'a\nb', b'\x1b[2J', 'ü'.encode()]
         for name in names:
             Path(os.fsdecode(os.fsencode(self.top) + b'/' + name)).write_text('')
-        self.assertEqual(self.left(), sorted(["it's", '$(touch x) "y"', 'lat\\udce9n', '-rf', 'a\\nb', '\\x1b[2J', 'ü']))
+        self.assertEqual(self.left(), sorted([
+            "it's", '$(touch x) "y"', 'lat\\udce9n', '-rf', 'a\\nb', '\\x1b[2J', 'ü']))
         self.assertEqual(self.left('-rf', 'lat*', 'ü', 'it?s', '[$]*', 'a*'), ['\\x1b[2J'])
 
     def test_submodules(self) -> None:
@@ -164,7 +165,8 @@ class TestTree(unittest.TestCase):
                 ((), everything), (('/build/',), ['#x', 'a', 'docs/a/b/y.pdf', 'x.log']),
                 (('*.log',), ['#x', 'a', 'build/keep', 'docs/a/b/y.pdf']), (('/*.log',), everything[:-1]),
                 (('*', '!keep', '!x.log'), ['x.log']), (('*', '!/build/', '!keep'), ['build/keep']),
-                (('docs/**/*.pdf', '\\#x', 'a'), ['build/keep', 'x.log']), (('x', 'build'), ['#x', 'a', 'docs/a/b/y.pdf', 'x.log'])):
+                (('docs/**/*.pdf', '\\#x', 'a'), ['build/keep', 'x.log']),
+                (('x', 'build'), ['#x', 'a', 'docs/a/b/y.pdf', 'x.log'])):
             with self.subTest(patterns=patterns):
                 self.assertEqual(self.left(*patterns), left)
 

@@ -22,7 +22,8 @@ class TestCommand(unittest.TestCase):
         for since, seconds, units, expected in (
                 ('', 0, [], ['--boot']), ('', 90, [], ['--since=-90s']), ('', -5, [], ['--boot']),
                 ('2 hours ago', 90, [], ['--since=2 hours ago']),
-                ('--vacuum-time=1s', 0, ['--flush', 'a b'], ['--since=--vacuum-time=1s', '--unit=--flush', '--unit=a b'])):
+                ('--vacuum-time=1s', 0, ['--flush', 'a b'],
+                 ['--since=--vacuum-time=1s', '--unit=--flush', '--unit=a b'])):
             with self.subTest(since=since):
                 self.assertEqual(module.command('export', since, seconds, units), head + expected)
 
@@ -81,6 +82,7 @@ class TestCollect(unittest.TestCase):
     def test_one_that_is_long(self) -> None:
         result = self.collect('seq 10000', export=True)
         self.assertEqual(result['files'], ['journal.txt.gz'])
-        self.assertRegex(result['problems'][1], r'journal.txt.gz: longer than 1000 bytes .*; 4\d+ bytes at its beginning')
+        self.assertRegex(result['problems'][1],
+                         r'journal.txt.gz: longer than 1000 bytes .*; 4\d+ bytes at its beginning')
         self.assertRegex(result['problems'][2], 'journal.export.gz: longer than 1000 bytes .*; it is left out')
         self.assertTrue(self.text().endswith('9999\n10000\n'))

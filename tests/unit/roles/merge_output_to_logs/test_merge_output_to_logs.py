@@ -96,8 +96,8 @@ class TestHostile(MergeTest):
         result = self.merge()
         self.assertEqual(result['problems'], [
             'artifacts/absolute: a link, left out', 'artifacts/hard: a file with other names, left out',
-            'artifacts/loop: a link, left out', 'artifacts/pipe: a pipe, left out', 'artifacts/plug: a socket, left out',
-            'docs: a link, left out'])
+            'artifacts/loop: a link, left out', 'artifacts/pipe: a pipe, left out',
+            'artifacts/plug: a socket, left out', 'docs: a link, left out'])
         self.assertEqual(self.files(), {'artifacts/a': '1'})
         self.assertEqual(os.listdir(private), ['key'])
         self.assertFalse(self.merge()['changed'])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import shutil
 import socket
@@ -61,8 +62,8 @@ class TestNames(unittest.TestCase):
                 {'key': '/a/b', 'value': 'docs'}, {'key': 'x\0', 'value': 'docs'}, {'key': '', 'value': 'docs'}])
         self.assertEqual(sources, {'/a/b': 'logs', '/home/zuul/c': 'docs', '/home/zuul/d': 'artifacts'})
         self.assertEqual(problems, [
-            "zuul_copy_output: '/f' is to go to 'log', which is none of logs, artifacts, docs. Write one of these, or null "
-            "to leave it out.",
+            "zuul_copy_output: '/f' is to go to 'log', which is none of logs, artifacts, docs. Write one of these, or "
+            "null to leave it out.",
             "zuul_copy_output: '/' is not the path of a file or a folder.",
             "zuul_copy_output: '/a/b' is to go to 'logs' and to 'docs'; it goes to the first.",
             "zuul_copy_output: 'x\0' is not the path of a file or a folder.",
@@ -177,8 +178,8 @@ class TestStage(StageTest):
 
 
 class TestHostile(StageTest):
-    NAMES = (b"it's.log", b'$(touch x) "y"', b'lat\xe9n', '☃'.encode(), b'-rf', b'.hidden', b'a\nb', b'\x1b[2J', b'<script>',
-             b'x' * 255, b' ')
+    NAMES = (b"it's.log", b'$(touch x) "y"', b'lat\xe9n', '☃'.encode(), b'-rf', b'.hidden', b'a\nb', b'\x1b[2J',
+             b'<script>', b'x' * 255, b' ')
 
     def test_odd_names(self) -> None:
         for name in self.NAMES:
@@ -285,14 +286,16 @@ class TestHostile(StageTest):
         program = (
             'import json, re, sys; sys.path.insert(0, sys.argv[1]); import stage_output_copy as copy\n'
             'out = copy.stage(json.loads(sys.argv[2])); status = open("/proc/self/status").read()\n'
-            'print(out["files"], out["problems"], int(re.search("VmHWM: *([0-9]+)", status.replace("\\t", " "))[1]) < 200 * 1024)')
+            'peak = int(re.search(r"VmHWM:\\s*([0-9]+)", status)[1])\n'
+            'print(out["files"], out["problems"], peak < 200 * 1024)')
         for number in range(5000):
             os.close(os.open(self.source / str(number), os.O_CREAT | os.O_WRONLY))
         with open(self.source / 'big', 'wb') as file:
             file.truncate(100 << 20)
-        request = {'sources': {str(self.source): 'logs'}, 'stage_dir': str(self.out), 'extensions': [], 'compress': True,
-                   'max_bytes': 1 << 30, 'seconds': 120}
-        done = subprocess.run([sys.executable, '-c', program, os.path.dirname(copy.__file__), module.json.dumps(request)],
+        request = json.dumps({
+            'sources': {str(self.source): 'logs'}, 'stage_dir': str(self.out), 'extensions': [], 'compress': True,
+            'max_bytes': 1 << 30, 'seconds': 120})
+        done = subprocess.run([sys.executable, '-c', program, os.path.dirname(copy.__file__), request],
                               capture_output=True, text=True, timeout=120, check=True)
         self.assertEqual(done.stdout.split(), ['5001', '[]', 'True'])
 
@@ -315,7 +318,8 @@ class TestRights(StageTest):
             denied(*args)
 
         with mock.patch.dict(os.environ, PATH=f'{folder}:{os.environ["PATH"]}'), \
-                mock.patch.object(copy.Stage, '_file', deny), mock.patch.object(module.os, 'geteuid', return_value=1000):
+                mock.patch.object(copy.Stage, '_file', deny), \
+                mock.patch.object(module.os, 'geteuid', return_value=1000):
             result: dict[str, Any] = module.stage({
                 'sources': [{'key': str(self.source), 'value': 'logs'}], 'stage_dir': str(self.out), 'extensions': None,
                 'compress': False, 'timeout': 60, 'max_bytes': 1 << 20})
