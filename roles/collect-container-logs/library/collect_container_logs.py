@@ -164,7 +164,7 @@ class Collector:
         except OSError as error:
             self.problems.append('%s: %s' % (path, error))
         finally:
-            if tail:
+            if tail is not None:
                 tail.close()
 
 
