@@ -40,7 +40,8 @@ def parameters() -> dict[str, Any]:
         specs = yaml.safe_load((LIBRARY / 'roles' / role / 'meta/argument_specs.yaml').read_text())
         options = specs['argument_specs']['main']['options'] or {}
         found.update({name: poison[option.get('type', 'str')] for name, option in options.items()})
-    found.update(dict.fromkeys(yaml.safe_load((CONFIG / 'playbooks/base-minimal/site.yaml').read_text()), '/nonexistent'))
+    site = yaml.safe_load((CONFIG / 'playbooks/base-minimal/site.yaml').read_text())
+    found.update(dict.fromkeys(site, '/nonexistent'))
     return found
 
 
@@ -122,11 +123,13 @@ class TestEveryEnd(BaseTest):
         self.assert_safe(folder)
 
     def test_node_is_unreachable_at_the_end(self) -> None:
-        stop = 'systemctl stop ssh; for p in /proc/[0-9]*; do grep -qx sshd $p/comm && kill $(basename $p); done'
+        # systemd reads $$ as $
+        stop = 'systemctl stop ssh; for p in /proc/[0-9]*; do grep -qx sshd $$p/comm && kill $$(basename $$p); done'
+        argv = ['sudo', 'systemd-run', '--on-active=1', '--timer-property=AccuracySec=100ms', 'sh', '-c', stop]
         play = PLAY + f"""\
     - name: Let nobody in any more
       ansible.builtin.command:
-        argv: [sudo, systemd-run, --on-active=1, --timer-property=AccuracySec=100ms, sh, -c, {json.dumps(stop.replace('$', '$$'))}]
+        argv: {json.dumps(argv)}
 """
         wait = '- hosts: localhost\n  gather_facts: false\n  tasks:\n    - ansible.builtin.pause: {seconds: 6}\n'
         folder = self.project(job='    post-run: playbooks/wait.yaml\n', run=play, wait=wait)

@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 import unittest
-from typing import Any, Dict
+from typing import Any
 
 from tests.unit.roles import plugin
 
 help_ = plugin('emit-failure-help', 'filter', 'emit_failure_help')
-ZUUL: Dict[str, Any] = {'tenant': 'main', 'pipeline': 'check', 'job': 'tox-py311', 'branch': 'master',
+ZUUL: dict[str, Any] = {'tenant': 'main', 'pipeline': 'check', 'job': 'tox-py311', 'branch': 'master',
                         'ref': 'refs/changes/34/1234/5', 'project': {'canonical_name': 'example.org/thing'}}
 
 
