@@ -286,6 +286,8 @@ def main() -> None:
     })
     wish: Dict[str, str] = module.params
     try:
+        if '/' in wish['name']:
+            raise Refused("zuul_ssh_key_dest is '%s': not the name of a file in ~/.ssh." % wish['name'])
         keys = keys_in(module.params['authorized_keys'])
         with acting_as(wish['user']) as home:
             folder = Folder(home, module.check_mode)
