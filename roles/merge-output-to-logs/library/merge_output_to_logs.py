@@ -8,7 +8,7 @@ module: merge_output_to_logs
 short_description: Move artifacts and docs of a build to its logs
 description:
   - Runs on the executor. Folders are entered by descriptor and never through a link; links, devices, pipes, sockets and
-    files with other names stay where they are.
+    files that have names elsewhere stay where they are.
   - A file that is in the logs already is never replaced; another one of the same name goes to a folder
     C(merged-<part>). What cannot be moved is listed in C(problems); it is no failure.
 options:
@@ -41,8 +41,9 @@ import os
 import shutil
 import signal
 import stat
+from collections import Counter
 from contextlib import contextmanager, suppress
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -92,6 +93,7 @@ class Merge:
         self._work = work
         self._logs = logs
         self._more = 0
+        self._names: Optional[Counter[Tuple[int, int]]] = None
         self.changed = False
         self.files = 0
         self._problems: List[str] = []
@@ -116,6 +118,28 @@ class Merge:
             self.problem('%s: %s' % (where, error.strerror or error))
         except LeftOut as error:
             self.problem('%s: %s, left out' % (where, error))
+
+    def _names_of(self, status: os.stat_result) -> int:
+        """Return how many names a file had in all parts when this was first asked."""
+        if self._names is None:
+            self._names = Counter()
+            for part in PARTS:
+                with suppress(OSError):
+                    self._count(self._names, self._work, part, 0)
+        return self._names[status.st_dev, status.st_ino]
+
+    def _count(self, names: Counter[Tuple[int, int]], above: int, name: str, depth: int) -> None:
+        folder = os.open(name, _ENTER, dir_fd=above)
+        try:
+            for inner in os.listdir(folder) if depth < MAX_DEPTH else ():
+                with suppress(OSError):
+                    status = os.stat(inner, dir_fd=folder, follow_symlinks=False)
+                    if stat.S_ISDIR(status.st_mode):
+                        self._count(names, folder, inner, depth + 1)
+                    elif status.st_nlink > 1:
+                        names[status.st_dev, status.st_ino] += 1
+        finally:
+            os.close(folder)
 
     def part(self, part: str) -> None:
         """Move all of a part that can be."""
@@ -147,10 +171,10 @@ class Merge:
                         self._folder(source, inner, [*names, inner], target)
                     elif not stat.S_ISREG(status.st_mode):
                         raise LeftOut(kind(status.st_mode))
-                    elif status.st_nlink > 1:
-                        raise LeftOut('a file with other names')
+                    elif status.st_nlink > 1 and status.st_nlink != self._names_of(status):
+                        raise LeftOut('a file with names elsewhere')
                     else:
-                        self._file(source, inner, names, target)
+                        self._file(source, inner, status, names, target)
         finally:
             os.close(source)
             if target >= 0:
@@ -175,9 +199,9 @@ class Merge:
                 return -1
             raise
 
-    def _file(self, source: int, name: str, names: List[str], target: int) -> None:
+    def _file(self, source: int, name: str, status: os.stat_result, names: List[str], target: int) -> None:
         """Move a file to its place; where another one is, to a place of its own."""
-        if target < 0 or not placed(name, source, target):
+        if target < 0 or not placed(name, status, source, target):
             own = ['merged-' + names[0], *names[1:]]
             here = os.dup(self._logs)
             try:
@@ -186,7 +210,7 @@ class Merge:
                     if here >= 0:
                         os.close(here)
                     here = deeper
-                if here < 0 or not placed(name, source, here):
+                if here < 0 or not placed(name, status, source, here):
                     raise LeftOut('the logs have two others')
             finally:
                 if here >= 0:
@@ -197,17 +221,18 @@ class Merge:
         self.changed = True
 
 
-def placed(name: str, source: int, folder: int) -> bool:
+def placed(name: str, known: os.stat_result, source: int, folder: int) -> bool:
     """Move a file from one folder to another. Return False when another one is there.
 
-    :raises LeftOut: it is no file any more.
+    :param known: what the file was when it was looked at.
+    :raises LeftOut: it is another one now.
     """
     try:
         os.link(name, name, src_dir_fd=source, dst_dir_fd=folder, follow_symlinks=False)
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 2:
+        if not os.path.samestat(status, known):
             os.unlink(name, dir_fd=folder)
-            raise LeftOut('changed while it was moved')
+            raise LeftOut('exchanged while it was moved')
     except FileExistsError:
         try:
             if not same(name, source, folder):
@@ -218,19 +243,22 @@ def placed(name: str, source: int, folder: int) -> bool:
         if error.errno not in (errno.EXDEV, errno.EPERM):
             raise
         try:
-            copy(name, source, folder)
+            copy(name, known, source, folder)
         except FileExistsError:
             return False
     os.unlink(name, dir_fd=source)
     return True
 
 
-def copy(name: str, source: int, folder: int) -> None:
+def copy(name: str, known: os.stat_result, source: int, folder: int) -> None:
     """Copy a file to where there is none of its name, whole or not at all.
 
     :raises FileExistsError: there is.
+    :raises LeftOut: it is another one than was looked at.
     """
     with open(os.open(name, _READ, dir_fd=source), 'rb') as old:
+        if not os.path.samestat(os.fstat(old.fileno()), known):
+            raise LeftOut('exchanged while it was moved')
         handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644, dir_fd=folder)
         try:
             with open(handle, 'wb') as new:

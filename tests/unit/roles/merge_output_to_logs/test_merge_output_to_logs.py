@@ -8,13 +8,13 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import threading
 import unittest
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from tests.unit.roles import library
+from tests.unit.roles.hostile import HostileTest
 
 module: Any = library('merge-output-to-logs', 'merge_output_to_logs')
 
@@ -95,7 +95,7 @@ class TestHostile(MergeTest):
             plug.bind(str(folder / 'plug'))
         result = self.merge()
         self.assertEqual(result['problems'], [
-            'artifacts/absolute: a link, left out', 'artifacts/hard: a file with other names, left out',
+            'artifacts/absolute: a link, left out', 'artifacts/hard: a file with names elsewhere, left out',
             'artifacts/loop: a link, left out', 'artifacts/pipe: a pipe, left out',
             'artifacts/plug: a socket, left out', 'docs: a link, left out'])
         self.assertEqual(self.files(), {'artifacts/a': '1'})
@@ -153,36 +153,33 @@ class TestHostile(MergeTest):
         # the standard library cannot remove what is deeper than a path may be long
         subprocess.run(['rm', '-rf', self.work / 'artifacts', self.logs], check=True, timeout=60)
 
-    def test_a_file_that_becomes_a_link_meanwhile(self) -> None:
-        self.fill(secret='secret')
-        folder = self.work / 'artifacts'
-        folder.mkdir()
-        stop = threading.Event()
 
-        def swap() -> None:
-            while not stop.is_set():
-                try:
-                    for name in ('new', 'new2'):
-                        (self.work / name).unlink(missing_ok=True)
-                    (self.work / 'new').write_text('1')
-                    os.replace(self.work / 'new', folder / 'a')
-                    (self.work / 'new').symlink_to(self.work / 'secret')
-                    os.replace(self.work / 'new', folder / 'a')
-                    (self.work / 'new2').symlink_to(self.work)
-                    os.replace(self.work / 'new2', self.logs / 'docs')
-                except OSError:
-                    folder.mkdir(exist_ok=True)
+class TestWorst(HostileTest):
+    """The worst output that a job can leave."""
 
-        thread = threading.Thread(target=swap)
-        thread.start()
-        try:
-            for _ in range(200):
-                self.merge()
-                for path in self.logs.glob('*artifacts/a'):
-                    self.assertFalse(path.is_symlink())
-                    self.assertEqual(path.read_text(), '1')
-                    path.unlink()
-        finally:
-            stop.set()
-            thread.join()
-        self.assertEqual((self.work / 'secret').read_text(), 'secret')
+    def setUp(self) -> None:
+        super().setUp()
+        self.tree = self.base / 'artifacts'
+        (self.base / 'logs').mkdir()
+
+    def merge(self) -> dict[str, Any]:
+        result: dict[str, Any] = module.merge({
+            'work_root': str(self.base), 'log_root': str(self.base / 'logs'), 'timeout': 60})
+        return result
+
+    def test_nothing_leads_out_and_the_rest_is_moved(self) -> None:
+        self.make('--empty', '1000')
+        problems = self.merge()['problems']
+        self.assertEqual(self.wrong(self.base / 'logs', empty=1000), [])
+        self.assertIn('artifacts/hard/outside: a file with names elsewhere, left out', problems)
+        kinds = {line.rpartition(': ')[2] for line in problems}
+        self.assertEqual(kinds - {'a device, left out'}, {
+            'a link, left out', 'a pipe, left out', 'a socket, left out', 'a file with names elsewhere, left out'})
+
+    def test_what_becomes_a_link_meanwhile(self) -> None:
+        self.make('--empty', '0', '--deep', '0')
+        self.swap(30)
+        for _ in range(5):      # two hundred are swapped
+            self.merge()
+        lacks = ['swapped file', 'swapped folder', 'deep']
+        self.assertEqual(self.wrong(self.base / 'logs', lacks=lacks), [])
