@@ -28,6 +28,10 @@ EXAMPLES = r'''
 RETURN = r'''
 files: {description: Names of the files in the target folder., type: list, elements: str, returned: success}
 problems: {description: What could not be had and why., type: list, elements: str, returned: success}
+ansible_facts:
+  description: C(fetch_subunit_output_problems), the same as C(problems).
+  type: dict
+  returned: success
 '''
 
 import glob
@@ -159,7 +163,7 @@ def main() -> None:
         result = collect(module.params)
     except OSError as error:
         result = {'changed': False, 'files': [], 'problems': [str(error)]}
-    module.exit_json(**result)
+    module.exit_json(ansible_facts={'fetch_subunit_output_problems': result['problems']}, **result)
 
 
 if __name__ == '__main__':

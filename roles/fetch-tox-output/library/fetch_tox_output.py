@@ -28,6 +28,10 @@ RETURN = r'''
 environments: {description: Those that had logs., type: list, elements: str, returned: success}
 written: {description: Number of files that were copied., type: int, returned: success}
 problems: {description: What could not be copied and why., type: list, elements: str, returned: success}
+ansible_facts:
+  description: C(fetch_tox_output_problems), the same as C(problems).
+  type: dict
+  returned: success
 '''
 
 import filecmp
@@ -116,7 +120,7 @@ def main() -> None:
         'fresh': {'type': 'bool', 'default': False},
     })
     result = collect(module.params, module.check_mode)
-    module.exit_json(**result)
+    module.exit_json(ansible_facts={'fetch_tox_output_problems': result['problems']}, **result)
 
 
 if __name__ == '__main__':
