@@ -13,6 +13,7 @@ description:
 options:
   source: {description: Folder on the node., type: str, required: true}
   logs: {description: Folder on the executor for C(logs)., type: path, required: true}
+  logs_folder: {description: Name of a folder in it that they go to., type: str, default: ''}
   artifacts:
     description: Folder on the executor for C(artifacts). Files of several nodes never replace each other.
     type: path
@@ -21,6 +22,8 @@ options:
   node: {description: The node's name in the inventory., type: str, required: true}
   timeout: {description: Seconds it may take., type: int, default: 300}
   max_bytes: {description: Bytes that the node may send., type: int, default: 4294967296}
+  max_file_bytes: {description: Bytes of one file., type: int, default: 1073741824}
+  max_files: {description: Files and folders that the node may send., type: int, default: 200000}
   host: {description: Address of the node., type: str, required: true}
   port: {description: Port of the node's ssh server., type: str, default: ''}
   user: {description: User on the node., type: str, default: ''}
@@ -47,7 +50,12 @@ EXAMPLES = r'''
 RETURN = r'''
 files: {description: Number of files that arrived., type: int, returned: always}
 bytes: {description: Their size., type: int, returned: always}
-problems: {description: What did not arrive and why., type: list, elements: str, returned: always}
+problems:
+  description: What did not arrive and why, the first thousand.
+  type: list
+  elements: str
+  returned: always
+memory: {description: The most memory that was used, in bytes., type: int, returned: always}
 ansible_facts:
   description: The same problems as C(fetch_output_problems), for what lists those of all roles.
   type: dict
@@ -56,7 +64,7 @@ ansible_facts:
 
 import inspect
 import json
-import os
+import resource
 import signal
 from typing import IO, Any, Dict, Iterator, List
 
@@ -70,6 +78,8 @@ PARTS = ('logs', 'artifacts', 'docs')
 ZUULS = ('job-output.txt', 'job-output.json')
 _CHUNK = 1 << 20
 _HEADER = 1 << 16
+_LENGTH = 16
+_TOLD, _LINE = 1000, 500
 
 
 class TooLate(Exception):
@@ -77,7 +87,18 @@ class TooLate(Exception):
 
 
 class TooMuch(Exception):
-    """The node sends more than it may."""
+    """The node sends more than it may. The message says of what."""
+
+
+class Problems(List[str]):
+    """What went wrong; a node that has a lot to say is cut short."""
+
+    def tell(self, line: str) -> None:
+        """Note *line*, as one that can be shown: names come from the node, and go to terminals and pages."""
+        if len(self) < _TOLD:
+            self.append(printable(line[:_LINE]))
+        elif len(self) == _TOLD:
+            self.append('and more that is not told')
 
 
 def read_header(stream: IO[bytes]) -> Dict[str, Any]:
@@ -88,11 +109,11 @@ def read_header(stream: IO[bytes]) -> Dict[str, Any]:
     line = stream.readline(_HEADER)
     try:
         header = json.loads(line)
-        if header.get('end') or (
+        if header.get('end') or isinstance(header.get('problem'), str) or (
                 header['part'] in PARTS and isinstance(header['path'], str) and isinstance(header['mode'], int)
                 and isinstance(header['mtime'], (int, float)) and isinstance(header['folder'], bool)):
             return dict(header)
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         pass
     raise NodeError('it stopped sending' if not line else 'it sent something else than files')
 
@@ -103,7 +124,7 @@ def read_chunks(stream: IO[bytes]) -> Iterator[bytes]:
     :raises NodeError: the stream is not as agreed, or ends.
     """
     while True:
-        line = stream.readline(_HEADER)
+        line = stream.readline(_LENGTH)
         size = int(line) if line.strip().isdigit() else -1
         if size == 0:
             return
@@ -115,79 +136,89 @@ def read_chunks(stream: IO[bytes]) -> Iterator[bytes]:
         yield data
 
 
-def receive(stream: IO[bytes], stores: Dict[str, Store], result: Dict[str, Any], max_bytes: int) -> None:
+def receive(stream: IO[bytes], stores: Dict[str, Store], result: Dict[str, Any], max_files: int, max_bytes: int
+            ) -> None:
     """Lay down everything that the node sends, and count it in *result*.
 
     :raises NodeError: the stream is not as agreed, or ends.
-    :raises TooMuch: it brings more than *max_bytes*; what was whole before is laid down.
+    :raises TooMuch: it brings more than allowed; what was whole before is laid down.
     """
-    problems: List[str] = result['problems']
-    room = max_bytes
+    problems: Problems = result['problems']
     while True:
         header = read_header(stream)
         if header.get('end'):
-            problems += [str(line) for line in header.get('problems') or []]
             return
-        store, path = stores[header['part']], header['path']
-        name = '%s/%s' % (header['part'], path)
+        if 'problem' in header:
+            problems.tell(header['problem'])
+            continue
+        max_files -= 1
+        if max_files < 0:
+            raise TooMuch('files (fetch_output_max_files)')
+        sizes: List[int] = []
         try:
-            if header['folder']:
-                store.folder(path)
-                continue
-            sizes: List[int] = []
-            chunks = _measured(read_chunks(stream), sizes, room)
-            try:
-                placed = store.file(path, chunks, header['mode'], header['mtime'])
-            finally:
-                room -= sum(sizes)
-            result['files'] += 1
-            result['bytes'] += sum(sizes)
-            if placed != path:
-                problems.append('%s: another node has a different one, this is %s/%s' % (name, header['part'], placed))
+            _lay_down(stream, stores[header['part']], header, sizes, max_bytes, result)
         except Unsafe as error:
-            problems.append('%s: %s, left out' % (name, error))
+            problems.tell('%s/%s: %s, left out' % (header['part'], header['path'], error))
+        max_bytes -= sum(sizes)
+
+
+def _lay_down(stream: IO[bytes], store: Store, header: Dict[str, Any], sizes: List[int], room: int,
+              result: Dict[str, Any]) -> None:
+    """Make one folder or file. *sizes* gets how much came."""
+    part, path = header['part'], header['path']
+    if header['folder']:
+        store.folder(path)
+        return
+    placed = store.file(path, _measured(read_chunks(stream), sizes, room), header['mode'], header['mtime'])
+    result['files'] += 1
+    result['bytes'] += sum(sizes)
+    if placed != path:
+        result['problems'].tell('%s/%s: another node has a different one, this is %s/%s' % (part, path, part, placed))
 
 
 def _measured(chunks: Iterator[bytes], sizes: List[int], room: int) -> Iterator[bytes]:
     for data in chunks:
-        sizes.append(len(data))
-        room -= len(data)
-        if room < 0:
-            raise TooMuch
+        sizes[:] = [sum(sizes) + len(data)]
+        if sizes[0] > room:
+            raise TooMuch('bytes (fetch_output_max_bytes)')
         yield data
 
 
 def fetch(params: Dict[str, Any]) -> Dict[str, Any]:
     """Do the module's work and return its result. What goes wrong is in ``problems``."""
-    result: Dict[str, Any] = {'files': 0, 'bytes': 0, 'problems': []}
+    problems = Problems()
+    result: Dict[str, Any] = {'files': 0, 'bytes': 0, 'problems': problems}
     stores: Dict[str, Store] = {}
+    session = None
     try:
         session = Session(ssh_command(params), inspect.getsource(agent))
-        session.write(agent.dump({'root': params['source'], 'parts': PARTS}))
+        limits = {name: params[name] for name in ('max_files', 'max_bytes', 'max_file_bytes')}
+        session.write(agent.dump({'root': params['source'], 'parts': PARTS, **limits}))
         session.greet()
         # Folders that are made only now: no empty ones when the node cannot be reached.
-        written = [name for name in ZUULS if os.path.exists(os.path.join(params['logs'], name))]
-        stores.update(logs=Store(params['logs'], reserved=written),
-                      artifacts=Store(params['artifacts'], params['node']),
-                      docs=Store(params['docs'], params['node']))
+        stores['logs'] = Store(params['logs'], params['logs_folder'], reserved=() if params['logs_folder'] else ZUULS)
+        stores['artifacts'] = Store(params['artifacts'], shared_by=params['node'])
+        stores['docs'] = Store(params['docs'], shared_by=params['node'])
         try:
-            receive(session.reader, stores, result, params['max_bytes'])
+            receive(session.reader, stores, result, params['max_files'], params['max_bytes'])
         except NodeError as error:
             session.fail(str(error))
-        session.close()
     except (NodeError, OSError) as error:
-        result['problems'].append('the node %s: %s' % (params['node'], error))
+        problems.tell('the node %s: %s' % (params['node'], error))
     except TooLate:
-        result['problems'].append('the node %s: not done after %d seconds (fetch_output_timeout); what arrived is kept'
-                                  % (params['node'], params['timeout']))
-    except TooMuch:
-        result['problems'].append('the node %s: it sent more than %d bytes (fetch_output_max_bytes); what came before '
-                                  'is kept' % (params['node'], params['max_bytes']))
+        problems.tell('the node %s: not done after %d seconds (fetch_output_timeout); what arrived is kept'
+                      % (params['node'], params['timeout']))
+    except TooMuch as error:
+        problems.tell('the node %s: it sent more than %d %s; what came before is kept' % (
+            params['node'], params['max_files' if 'files' in str(error) else 'max_bytes'], error))
+    finally:
+        signal.alarm(0)
+        if session:
+            session.close()
+        for store in stores.values():
+            store.close()
     result['changed'] = any(store.changed for store in stores.values())
-    for store in stores.values():
-        store.close()
-    # Names come from the node, and go to terminals and pages.
-    result['problems'] = [printable(line) for line in result['problems']]
+    result['memory'] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return result
 
 
@@ -204,13 +235,13 @@ def main() -> None:
     """Run as a module."""
     path = {'type': 'path', 'required': True}
     module = AnsibleModule(argument_spec=dict(
-        SPEC, source={'type': 'str', 'required': True}, logs=path, artifacts=path, docs=path,
-        node={'type': 'str', 'required': True}, timeout={'type': 'int', 'default': 300},
-        max_bytes={'type': 'int', 'default': 4294967296}))
+        SPEC, source={'type': 'str', 'required': True}, logs=path, logs_folder={'type': 'str', 'default': ''},
+        artifacts=path, docs=path, node={'type': 'str', 'required': True}, timeout={'type': 'int', 'default': 300},
+        max_bytes={'type': 'int', 'default': 4294967296}, max_file_bytes={'type': 'int', 'default': 1073741824},
+        max_files={'type': 'int', 'default': 200000}))
     signal.signal(signal.SIGALRM, _ring)
     signal.alarm(max(1, module.params['timeout']))
     result = fetch(module.params)
-    signal.alarm(0)
     module.exit_json(ansible_facts={'fetch_output_problems': result['problems']}, **result)
 
 

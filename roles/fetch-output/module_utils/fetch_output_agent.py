@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's end of fetch-output: runs there, knows nothing but Python's standard library.
 
-It walks a tree without following links and sends its folders and plain files.
+It walks a tree without following links, also such as are put in the place of folders meanwhile, and sends its folders
+and plain files.
 """
 from __future__ import annotations
 
@@ -9,10 +10,17 @@ import json
 import os
 import stat
 import sys
-from typing import IO, Any, Dict, Iterator, List, Sequence, Tuple
+from typing import IO, Any, Callable, Dict, Iterator, List, Tuple
 
 READY = b'zuul-stdlib agent ready\n'
 _CHUNK = 1 << 18
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+_DEEPEST = 500     # each costs an open file
+_TOLD, _LONGEST = 1000, 1000
+
+#: path of a folder or file, its status, the descriptor of the folder that it is in
+Found = Tuple[str, os.stat_result, int]
 
 
 def dump(value: Any) -> bytes:
@@ -20,33 +28,49 @@ def dump(value: Any) -> bytes:
     return json.dumps(value).encode('ascii') + b'\n'
 
 
-def walk(root: str, problems: List[str]) -> Iterator[Tuple[str, os.stat_result]]:
-    """Yield (path below *root*, status) of all folders and plain files, each folder before what is in it.
+def walk(root: str, tell: Callable[[str, str], None]) -> Iterator[Found]:
+    """Yield all folders and plain files, each folder before what is in it.
 
-    :param problems: gets a line for everything else and for what cannot be read.
+    :param tell: gets path and reason for everything else and for what cannot be read.
     """
-    waiting = ['']
-    while waiting:
-        folder = waiting.pop()
-        try:
-            names = sorted(os.listdir(os.path.join(root, folder)))
-        except OSError as error:
-            problems.append('%s: %s' % (folder or '.', error.strerror))
-            continue
-        for name in names:
-            path = os.path.join(folder, name)
-            try:
-                status = os.lstat(os.path.join(root, path))
-            except OSError as error:
-                problems.append('%s: %s' % (path, error.strerror))
+    stack: List[Tuple[int, str, List[str]]] = []
+    _enter(stack, None, root, '', tell)
+    try:
+        while stack:
+            folder, above, names = stack[-1]
+            if not names:
+                os.close(stack.pop()[0])
                 continue
-            if stat.S_ISDIR(status.st_mode):
-                waiting.append(path)
-                yield path, status
-            elif stat.S_ISREG(status.st_mode):
-                yield path, status
-            else:
-                problems.append('%s: %s, left there' % (path, kind(status.st_mode)))
+            name = names.pop()
+            path = os.path.join(above, name)
+            try:
+                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            except OSError as error:
+                tell(path, error.strerror or str(error))
+                continue
+            if stat.S_ISREG(status.st_mode):
+                yield path, status, folder
+            elif not stat.S_ISDIR(status.st_mode):
+                tell(path, kind(status.st_mode) + ', left there')
+            elif len(stack) > _DEEPEST:
+                tell(path, 'too deep, left there')
+            elif _enter(stack, folder, name, path, tell):
+                yield path, status, folder
+    finally:
+        for folder, _, _ in stack:
+            os.close(folder)
+
+
+def _enter(stack: List[Tuple[int, str, List[str]]], above: Any, name: str, path: str, tell: Callable[[str, str], None]
+           ) -> bool:
+    """Put a folder on the stack, last name first. Return whether that went well."""
+    try:
+        folder = os.open(name, _FOLDER, dir_fd=above)
+        stack.append((folder, path, sorted(os.listdir(folder), reverse=True)))
+    except OSError as error:
+        tell(path, error.strerror or str(error))
+        return False
+    return True
 
 
 def kind(mode: int) -> str:
@@ -55,51 +79,87 @@ def kind(mode: int) -> str:
     return next((name for test, name in names if test(mode)), 'a device')
 
 
-def send_file(path: str, out: IO[bytes]) -> str:
-    """Send a file's content in chunks, each after its length; a length of 0 ends it. Return what went wrong."""
+def send_file(folder: int, name: str, size: int, out: IO[bytes]) -> str:
+    """Send *size* bytes of a file, in chunks, each after its length; a length of 0 ends it. Return what went wrong."""
     problem = ''
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(handle, 'rb') as file:
-            left = os.fstat(handle).st_size
+        with open(os.open(name, _FILE, dir_fd=folder), 'rb') as file:
             # A log that is still written grows while it is read: only what was there at first.
-            while left > 0:
-                data = file.read(min(_CHUNK, left))
+            while size > 0:
+                data = file.read(min(_CHUNK, size))
                 if not data:
                     break
                 out.write(b'%d\n' % len(data))
                 out.write(data)
-                left -= len(data)
+                size -= len(data)
     except OSError as error:
         problem = error.strerror or str(error)
     out.write(b'0\n')
     return problem
 
 
-def serve(stream: IO[bytes], out: IO[bytes]) -> None:
-    """Answer one request: ``root`` and ``parts``, the folders below it to send."""
-    request: Dict[str, Any] = json.loads(stream.readline())
-    parts: Sequence[str] = request['parts']
-    problems: List[str] = []
-    for part in parts:
-        root = os.path.join(os.path.expanduser(request['root']), part)
-        if not os.path.lexists(root):
-            continue
+class Sender:
+    """Sends what is asked for.
+
+    :param request: ``root``; ``parts``, the folders below it; ``max_files``, ``max_bytes`` and ``max_file_bytes``: what
+        is more is left there, and all that still fits is sent.
+    """
+
+    def __init__(self, request: Dict[str, Any], out: IO[bytes]) -> None:
+        self._root = os.path.expanduser(request['root'])
+        self._out = out
+        self._files, self._bytes, self._largest = request['max_files'], request['max_bytes'], request['max_file_bytes']
+        self._told = 0
+
+    def send(self, part: str) -> None:
+        """Send one of the folders."""
+        root = os.path.join(self._root, part)
+
+        def tell(path: str, why: str) -> None:
+            self._told += 1
+            if self._told <= _TOLD:
+                self._out.write(dump({'problem': '/'.join(filter(None, (part, path)))[:_LONGEST] + ': ' + why}))
+
         if os.path.islink(root):
-            problems.append('%s: a link, left there' % part)
-            continue
-        found: List[str] = []
-        for path, status in walk(root, found):
-            folder = stat.S_ISDIR(status.st_mode)
-            out.write(dump({'part': part, 'path': path, 'folder': folder,
-                            'mode': stat.S_IMODE(status.st_mode), 'mtime': status.st_mtime}))
-            if not folder:
-                problem = send_file(os.path.join(root, path), out)
-                if problem:
-                    found.append('%s: %s' % (path, problem))
-        problems += ['%s/%s' % (part, line) for line in found]
-    out.write(dump({'end': True, 'problems': problems}))
-    out.flush()
+            tell('', 'a link, left there')
+        elif os.path.lexists(root):
+            for path, status, folder in walk(root, tell):
+                self._send(part, path, status, folder, tell)
+
+    def _send(self, part: str, path: str, status: os.stat_result, folder: int, tell: Callable[[str, str], None]
+              ) -> None:
+        plain = stat.S_ISREG(status.st_mode)
+        size = status.st_size if plain else 0
+        if not self._files:
+            tell(path, 'one more than there may be files, left there')
+        elif size > self._largest:
+            tell(path, '%d bytes, larger than a file may be, left there' % size)
+        elif size > self._bytes:
+            tell(path, '%d bytes, more than may still be sent, left there' % size)
+        else:
+            self._files -= 1
+            self._bytes -= size
+            self._out.write(dump({'part': part, 'path': path, 'folder': not plain,
+                                  'mode': stat.S_IMODE(status.st_mode), 'mtime': status.st_mtime}))
+            problem = send_file(folder, os.path.basename(path), size, self._out) if plain else ''
+            if problem:
+                tell(path, problem)
+
+    def finish(self) -> None:
+        """Say that this was all."""
+        if self._told > _TOLD:
+            self._out.write(dump({'problem': '%d more' % (self._told - _TOLD)}))
+        self._out.write(dump({'end': True}))
+        self._out.flush()
+
+
+def serve(stream: IO[bytes], out: IO[bytes]) -> None:
+    """Answer one request, see :class:`Sender`."""
+    request: Dict[str, Any] = json.loads(stream.readline())
+    sender = Sender(request, out)
+    for part in request['parts']:
+        sender.send(part)
+    sender.finish()
 
 
 if __name__ == '__main__':

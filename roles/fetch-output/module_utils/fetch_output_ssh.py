@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import shlex
 import subprocess
 import tempfile
@@ -15,8 +16,10 @@ from typing import IO, Any, Dict, Tuple
 
 # The first line that the program at the other end prints. What a login script says before it is skipped.
 READY = b'zuul-stdlib agent ready\n'
-_GREETING_LINES = 1000
+_GREETING_LINES, _GREETING_BYTES = 1000, 1 << 16
 _STDERR_BYTES = 4000
+# What the node may fill of our disk with complaints. ssh itself writes no files.
+_STDERR_MOST = 16 << 20
 _LOADER = ('import sys; i = sys.stdin.buffer; '
            'exec(compile(i.read(int(i.readline())), "agent", "exec"))')
 
@@ -59,6 +62,10 @@ def ssh_command(node: Dict[str, Any]) -> Tuple[str, ...]:
     return (*argv, '--', node['host'], remote)
 
 
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_STDERR_MOST, _STDERR_MOST))
+
+
 class Session:
     """A running program on the node. ``write`` goes to its stdin, ``reader`` comes from its stdout.
 
@@ -73,7 +80,7 @@ class Session:
         try:
             self._process = subprocess.Popen(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
-                env=dict(os.environ, LC_ALL='C'))
+                env=dict(os.environ, LC_ALL='C'), preexec_fn=_limit)
         except OSError as error:
             self._stderr.close()
             raise NodeError('cannot start %s: %s' % (argv[0], error)) from error
@@ -110,7 +117,7 @@ class Session:
         """
         self.flush()
         for _ in range(_GREETING_LINES):
-            line = self.reader.readline()
+            line = self.reader.readline(_GREETING_BYTES)
             if line.endswith(READY):  # what was said last may have had no newline
                 self._lost = 'the connection was lost'
                 return
@@ -130,7 +137,7 @@ class Session:
         raise NodeError('%s (exit code %s)%s' % (what, code, ': ' + said if said else ''))
 
     def close(self) -> int:
-        """End the session, after 10 s by force. Return the exit code of ssh."""
+        """End the session, after 10 s by force, if it has not ended. Return the exit code of ssh."""
         code = self._end()
         self._stderr.close()
         return code

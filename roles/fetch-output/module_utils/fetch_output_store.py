@@ -2,16 +2,17 @@
 """Where files from a node are laid down: nothing outside of one folder is ever touched."""
 from __future__ import annotations
 
-import filecmp
 import os
+import secrets
 import stat
-import tempfile
-from typing import IO, Any, Iterator, List, Optional, Sequence
+from typing import IO, Iterator, List, Optional, Sequence
 
 # Executable for all or for none; nothing else of a mode is the node's to say.
 _FILE, _PROGRAM, _FOLDER = 0o644, 0o755, 0o755
+_CHUNK = 1 << 20
 _NO_LINK = os.O_NOFOLLOW | os.O_DIRECTORY | os.O_RDONLY
-_PATH_BYTES = 4000
+# What publishes files takes no longer paths, and what clears up cannot go deeper than Python's stack.
+_PATH_BYTES, _DEEPEST = 1024, 250
 
 
 class Unsafe(Exception):
@@ -28,27 +29,42 @@ def parts(path: str) -> List[str]:
         raise Unsafe('not a path below the folder')
     if any(ord(char) < 32 or ord(char) == 127 for char in path):
         raise Unsafe('a control character in its name')
-    if len(os.fsencode(path)) > _PATH_BYTES:
-        raise Unsafe('its name is too long')
+    try:
+        size = len(os.fsencode(path))
+    except UnicodeEncodeError:
+        raise Unsafe('no name that there could be') from None
+    if size > _PATH_BYTES:
+        raise Unsafe('its path is longer than %d bytes' % _PATH_BYTES)
+    if len(names) > _DEEPEST:
+        raise Unsafe('below more than %d folders' % (_DEEPEST - 1))
     return names
 
 
 class Store:
     """A folder on the executor that takes what nodes send.
 
-    :param root: the folder; made when it is not there.
-    :param reserved: paths of files that are somebody else's and stay.
+    :param root: the folder; made when it is not there. A link is refused: jobs write beside it.
+    :param folder: name of a folder in it that is used in its place.
+    :param reserved: paths of files that are somebody else's, and never laid down.
     :param shared_by: the name of the node, where several nodes fill the same folder. A file that another node has
         laid down with a different content stays, and this node's goes to a folder of the node's name.
+    :raises OSError: the folder cannot be made.
     """
 
-    def __init__(self, root: str, shared_by: str = '', reserved: Sequence[str] = ()) -> None:
+    def __init__(self, root: str, folder: str = '', shared_by: str = '', reserved: Sequence[str] = ()) -> None:
         self._shared_by = shared_by
         self._reserved = reserved
-        os.makedirs(root, exist_ok=True)
-        self._root = os.open(root, os.O_DIRECTORY | os.O_RDONLY)
-        self._path = root
         self.changed = False
+        os.makedirs(root, exist_ok=True)
+        self._root = os.open(root, _NO_LINK)
+        if folder:
+            top = self._root
+            try:
+                self._root = self._enter([folder])
+            except Unsafe as error:
+                raise OSError(str(error)) from error
+            finally:
+                os.close(top)
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -86,38 +102,42 @@ class Store:
 
         :raises Unsafe: it cannot be.
         """
-        with tempfile.NamedTemporaryFile(prefix='.fetch-', dir=self._path, delete=False) as new:
-            try:
-                return self._settle(new, path, chunks, mode, mtime)
-            except (OSError, OverflowError, ValueError) as error:
-                reason = Unsafe('on the executor: %s' % error)
-            except Unsafe as error:
-                reason = error
-            finally:
-                _unlink(new.name)
+        name = '.fetch-' + secrets.token_hex(16)
+        try:
+            new = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _FILE, dir_fd=self._root)
+            with open(new, 'w+b') as file:
+                return self._settle(file, name, path, chunks, mode, mtime)
+        except (OSError, OverflowError, ValueError) as error:
+            reason = Unsafe('on the executor: %s' % error)
+        except Unsafe as error:
+            reason = error
+        finally:
+            self._unlink(name)
         for _ in chunks:
             pass
         raise reason
 
-    def _settle(self, new: Any, path: str, chunks: Iterator[bytes], mode: int, mtime: float) -> str:
-        self._fill(new, chunks)
-        names = parts(path)
-        if '/'.join(names) in self._reserved:
-            raise Unsafe('this is the name of a file of Zuul')
-        os.fchmod(new.fileno(), _PROGRAM if mode & stat.S_IXUSR else _FILE)
-        os.utime(new.fileno(), (mtime, mtime))
-        if self._place(new.name, names):
-            return path
-        self._place(new.name, [self._shared_by, *names], replace=True)
-        return self._shared_by + '/' + path
-
-    @staticmethod
-    def _fill(new: IO[bytes], chunks: Iterator[bytes]) -> None:
+    def _settle(self, new: IO[bytes], name: str, path: str, chunks: Iterator[bytes], mode: int, mtime: float) -> str:
         for data in chunks:
             new.write(data)
         new.flush()
+        names = parts(path)
+        if path in self._reserved:
+            raise Unsafe('this is the name of a file of Zuul')
+        os.fchmod(new.fileno(), _PROGRAM if mode & stat.S_IXUSR else _FILE)
+        os.utime(new.fileno(), (mtime, mtime))
+        if self._place(new, name, names):
+            return path
+        self._place(new, name, [self._shared_by, *names], replace=True)
+        return self._shared_by + '/' + path
 
-    def _place(self, new: str, names: Sequence[str], replace: bool = False) -> bool:
+    def _unlink(self, name: str) -> None:
+        try:
+            os.unlink(name, dir_fd=self._root)
+        except FileNotFoundError:
+            pass
+
+    def _place(self, new: IO[bytes], name: str, names: Sequence[str], replace: bool = False) -> bool:
         """Move *new* to its place. Return False when another node's file is there."""
         folder = self._enter(names[:-1])
         try:
@@ -129,20 +149,23 @@ class Store:
                     return True
             if self._shared_by and not replace:
                 try:
-                    os.link(new, names[-1], dst_dir_fd=folder)
+                    os.link(name, names[-1], src_dir_fd=self._root, dst_dir_fd=folder)
                 except FileExistsError:
                     return False
             else:
-                os.replace(new, names[-1], dst_dir_fd=folder)
+                os.replace(name, names[-1], src_dir_fd=self._root, dst_dir_fd=folder)
             self.changed = True
             return True
         finally:
             os.close(folder)
 
     @staticmethod
-    def _same(new: str, name: str, folder: int, there: os.stat_result) -> bool:
-        return (os.stat(new).st_size == there.st_size
-                and filecmp.cmp(new, '/proc/self/fd/%d/%s' % (folder, name), shallow=False))
+    def _same(new: IO[bytes], name: str, folder: int, there: os.stat_result) -> bool:
+        if os.fstat(new.fileno()).st_size != there.st_size:
+            return False
+        new.seek(0)
+        with open(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder), 'rb') as old:
+            return all(old.read(_CHUNK) == data for data in iter(lambda: new.read(_CHUNK), b''))
 
 
 def _status(name: str, folder: int) -> Optional[os.stat_result]:
@@ -150,10 +173,3 @@ def _status(name: str, folder: int) -> Optional[os.stat_result]:
         return os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return None
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
