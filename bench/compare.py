@@ -92,6 +92,7 @@ def take(case: Case, folders: Sequence[Path], args: argparse.Namespace) -> tuple
     rows = []
     with tempfile.TemporaryDirectory(prefix='zuul-local-bench-') as scratch:
         projects = {side: case.project(Path(scratch, side), folder) for side, folder in able.items()}
+        sources = case.sources(Path(scratch))
         for state in case.states:
             samples: dict[str, list[sample.Sample]] = {side: [] for side in SIDES}
             turns = [side for turn in range(args.times) for side in sorted(projects, reverse=bool(turn % 2))]
@@ -101,7 +102,7 @@ def take(case: Case, folders: Sequence[Path], args: argparse.Namespace) -> tuple
                 machine.wait_until_quiet(args.load)
                 begun = time.monotonic()
                 try:
-                    samples[side].append(sample.take(projects[side], case.job(state), args.label))
+                    samples[side].append(sample.take(projects[side], sources, case.job(state), args.label))
                 except sample.Failed as error:
                     trouble.append(f'  {side}: {state}: failed: {error}')
                     projects.pop(side)

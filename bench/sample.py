@@ -1,7 +1,7 @@
 """One sample: a build by zuul-local on a fresh node, and what its records say about the two runs of the case.
 
 The build goes as on an executor: Zuul's sandbox, ansible.cfg, callbacks and console (``--measure``), facts gathered and
-the base job's pre playbooks run before. Its playbooks are: prepare the node, the case, the case again.
+the parent job's pre playbooks run before. Its playbooks are: prepare the node, the case, the case again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench.case import PROJECT
+from bench.case import HOST, PROJECT, TIMED
 from zuul_local import paths
 from zuul_local.process import ProcessError, run
 
@@ -54,12 +54,14 @@ class Sample:
         return asdict(self)
 
 
-def take(project: Path, job: str, label: str) -> Sample:
+def take(project: Path, sources: Sequence[Path], job: str, label: str) -> Sample:
     """Build *job* of *project* on a fresh node and return what it took.
 
+    :param sources: the repository that is tested, and those that the job requires.
     :raises Failed: the build did not pass.
     """
-    argv = (paths.LIBRARY / 'zuul-local', 'run', job, '--project', project, '--label', label, '--measure', '--json')
+    argv = (str(paths.LIBRARY / 'zuul-local'), 'run', job, '--project', str(sources[0]), '--label', label, '--measure',
+            '--json', *(f'--with={HOST}/{path.name}={path}' for path in (project, *sources[1:])))
     try:
         done = run(argv, timeout=LONGEST, check=False)
     except ProcessError as error:
@@ -77,7 +79,7 @@ def parse(output: Sequence[Mapping[str, Any]]) -> Sample:
 
     :raises Failed: a timed role is not one of the project.
     """
-    playbooks = [playbook for playbook in output if playbook['phase'] == 'run'][1:]
+    playbooks = [playbook for playbook in output if playbook['playbook'].endswith(f'{PROJECT}/playbooks/{TIMED}')]
     strangers = sorted({task['role']['path'] for playbook in playbooks for task in tasks(playbook)
                         if 'role' in task and f'/{PROJECT}/roles/' not in task['role']['path']})
     if strangers:

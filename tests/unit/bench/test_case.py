@@ -6,7 +6,9 @@ import json
 import subprocess
 import tempfile
 import unittest
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -21,6 +23,12 @@ PLAYS = [
      'vars': {'bench_states': ['bare', 'image'], 'bench_files': {'tools/list.txt': 'git\n'}}},
     {'name': 'And another', 'roles': ['one']},
 ]
+
+
+def listed(repository: Path) -> list[str]:
+    """Return what was committed to a repository."""
+    command = ['git', '-C', str(repository), 'ls-tree', '-r', '--name-only', 'main']
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
 class TestCase(unittest.TestCase):
@@ -38,15 +46,43 @@ class TestCase(unittest.TestCase):
                          (self.case.about, self.case.roles, self.case.states))
         self.assertEqual(['two'], self.case.absent_in(self.top / 'roles'))
 
-    def test_its_project_has_roles_playbooks_files_and_jobs(self) -> None:
-        project = self.case.project(self.top / 'A', self.top / 'roles')
-        listed = subprocess.run(['git', '-C', project, 'ls-files'], capture_output=True, text=True, check=True).stdout
-        self.assertEqual(['.zuul.yaml', 'playbooks/case.yaml', 'playbooks/prepare.yaml', 'roles/one/tasks/main.yaml',
-                          'tools/list.txt'], listed.split())
-        jobs = [entry['job'] for entry in json.loads((project / '.zuul.yaml').read_text())]
+    def jobs(self, case: cases.Case) -> list[dict[str, Any]]:
+        project = case.project(self.top / case.name, self.top / 'roles')
+        self.assertEqual(['.zuul.yaml', 'playbooks/case.yaml', 'playbooks/logs.yaml', 'playbooks/prepare.yaml',
+                          'roles/one/tasks/main.yaml'], listed(project))
+        return [entry['job'] for entry in json.loads((project / '.zuul.yaml').read_text())]
+
+    def test_its_project_has_roles_playbooks_and_jobs(self) -> None:
+        jobs = self.jobs(self.case)
         self.assertEqual([('case-of-two-bare', 'bare'), ('case-of-two-image', 'image')],
                          [(job['name'], job['vars']['bench_state']) for job in jobs])
-        self.assertEqual(['playbooks/prepare.yaml', 'playbooks/case.yaml', 'playbooks/case.yaml'], jobs[0]['run'])
+        self.assertEqual(('base', [], ['playbooks/prepare.yaml', 'playbooks/case.yaml', 'playbooks/case.yaml']),
+                         (jobs[0]['parent'], jobs[0]['required-projects'], jobs[0]['run']))
+
+    def test_a_number_of_repositories_makes_a_case(self) -> None:
+        few, more = self.numbered(bench_repositories=[1, 3], bench_parent='base-minimal')
+        self.assertEqual([('many-1', 'Many: 1 repositories', 1), ('many-3', 'Many: 3 repositories', 3)],
+                         [(case.name, case.about, case.repositories) for case in (few, more)])
+        job = self.jobs(more)[0]
+        self.assertEqual(('base-minimal', ['local/repository-2', 'local/repository-3']),
+                         (job['parent'], job['required-projects']))
+
+    def test_repositories_have_the_same_content_and_the_files_of_the_case(self) -> None:
+        sources = replace(self.case, repositories=3).sources(self.top)
+        self.assertEqual(['repository-1', 'repository-2', 'repository-3'], [path.name for path in sources])
+        first, *others = (listed(path) for path in sources)
+        self.assertEqual((cases.FILES + 1, [first, first]), (len(first), others))
+        self.assertIn('tools/list.txt', first)
+
+    def test_logs_are_written_before_each_run(self) -> None:
+        job = self.jobs(self.numbered(bench_logs=[7])[0])[0]
+        self.assertEqual(['prepare', 'logs', 'case', 'logs', 'case'], [Path(name).stem for name in job['run']])
+        self.assertEqual(7, job['vars']['bench_logs'])
+
+    def numbered(self, **settings: Any) -> list[cases.Case]:
+        plays = [{'name': 'Many', 'roles': ['one'], 'vars': {'bench_states': ['bare'], **settings}}]
+        (self.top / 'many.yaml').write_text(yaml.safe_dump(plays))
+        return cases.parse(self.top / 'many.yaml', plays)
 
     def test_roles_may_be_those_of_a_checkout_or_a_folder(self) -> None:
         for path in (self.top, self.top / 'roles'):
@@ -67,7 +103,7 @@ class TestCase(unittest.TestCase):
 
 
 class TestChosen(unittest.TestCase):
-    KNOWN = {name: cases.parse(Path(f'{name}.yaml'), [{'name': name, 'roles': [], 'vars': {'bench_states': states}}])
+    KNOWN = {name: cases.parse(Path(f'{name}.yaml'), [{'name': name, 'roles': [], 'vars': {'bench_states': states}}])[0]
              for name, states in (('one', ['bare']), ('two', ['bare', 'cache']))}
 
     def test_cases_and_states(self) -> None:

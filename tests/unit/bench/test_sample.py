@@ -18,26 +18,28 @@ def task(start: float, end: float | None, hosts: dict[str, Any], path: str = OUR
     return {'task': {'name': 'Do it', 'duration': duration}, 'role': {'path': path}, 'hosts': hosts}
 
 
-def playbook(*tasks: dict[str, Any], phase: str = 'run', processor: float = 1.0) -> dict[str, Any]:
-    return {'phase': phase, 'plays': [{'tasks': list(tasks)}], 'processor_seconds': processor}
+def playbook(*tasks: dict[str, Any], name: str = 'case', processor: float = 1.0) -> dict[str, Any]:
+    return {'playbook': f'local/roles-to-time/playbooks/{name}.yaml', 'plays': [{'tasks': list(tasks)}],
+            'processor_seconds': processor}
 
 
 class TestParse(unittest.TestCase):
-    def test_the_two_runs_after_the_preparation_are_told(self) -> None:
+    def test_the_two_runs_of_the_case_are_told(self) -> None:
         done = {'node': {'action': 'ansible.builtin.command', 'rc': 0}}
         told = {'node': {'action': 'ansible.builtin.set_fact'}}
         output = [
-            playbook(task(0, 9, done), phase='pre'),
-            playbook(task(10, 19, done)),
+            playbook(task(0, 9, done), name='pre'),
+            playbook(task(10, 19, done), name='prepare'),
             playbook(task(20, 22.5, done), task(22.5, 23, told), task(24, None, {}), processor=0.75),
+            playbook(task(25, 29, done), name='logs'),
             playbook(task(30, 30.5, done), processor=0.5),
-            playbook(task(40, 49, done), phase='post'),
+            playbook(task(40, 49, done), name='post'),
         ]
         self.assertEqual(sample.Sample(Run(3.0, 1, 0.75), Run(0.5, 1, 0.5)), sample.parse(output))
 
     def test_roles_from_elsewhere_are_no_sample(self) -> None:
         stranger = '/work/ansible/playbook_1/role_1/zuul-jobs/roles/do-thing'
-        output = [playbook(), playbook(task(0, 1, {})), playbook(task(2, 3, {}, stranger))]
+        output = [playbook(task(0, 1, {})), playbook(task(2, 3, {}, stranger))]
         with self.assertRaisesRegex(sample.Failed, f'roles from elsewhere were used: {stranger}'):
             sample.parse(output)
 
