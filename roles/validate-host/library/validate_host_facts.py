@@ -344,7 +344,7 @@ def look(files: Sequence[str], required: Dict[str, bool], host: str) -> Dict[str
         'problems': problems_of(required, host, ways_out, to),
         'summary': '%s, Python %s, %d CPUs, %s memory, %s, way out by %s' % (
             os_name(release), platform.python_version(), os.cpu_count() or 0, gib(memory.get('MemTotal', 0)),
-            (disks() or ['no disk is known'])[0], ways),
+            (disks() or ['no disk is known'])[0].split(',')[0], ways),
     }
 
 
