@@ -213,8 +213,14 @@ def look(git: Git, repository: bytes, above: bytes = b'') -> Iterator[Found]:
             if os.path.lexists(os.path.join(inner, b'.git')):
                 yield from look(git, inner, above + path + b'/')
             else:           # a submodule that is not there; git itself does not look at what lies in its place
-                yield from (Found(above + os.path.relpath(os.path.join(folder, name), repository), 'not ignored')
-                            for folder, _, names in os.walk(inner) for name in names)
+                yield from (Found(above + os.path.relpath(left, repository), 'not ignored') for left in files(inner))
+
+
+def files(folder: bytes) -> Iterator[bytes]:
+    """Yield all that is no folder, however deep; links to folders, too."""
+    for here, folders, names in os.walk(folder):
+        yield from (path for path in (os.path.join(here, name) for name in names + folders)
+                    if os.path.islink(path) or not os.path.isdir(path))
 
 
 def _filters(git: Git, repository: bytes, paths: Sequence[bytes]) -> Dict[bytes, str]:

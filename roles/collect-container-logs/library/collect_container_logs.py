@@ -100,7 +100,7 @@ class Collector:
         user = Asked(os.geteuid() == 0, '')
         refusals = [self._all(user)]
         both = self._is_podman and any(os.path.isdir(path) for path in ROOTS_PODMAN)
-        if not user.as_root and (both or refusals[0]) and stream.may_be_root(self._left()):
+        if not user.as_root and (both or refusals[0]) and stream.may_be_root():
             again = self._all(Asked(True, 'root' if both else ''))
             refusals = [*refusals, again] if both else [again]
         self.problems += filter(None, refusals)

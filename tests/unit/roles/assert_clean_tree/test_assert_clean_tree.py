@@ -137,7 +137,12 @@ class TestTree(unittest.TestCase):
         self.assertEqual(self.left(), [])
         (sub / 'deep').mkdir()
         (sub / 'deep/junk').write_text('')
-        self.assertEqual(self.left(), ['vendor/sub/deep/junk'])
+        (sub / 'link').symlink_to('deep')
+        self.assertEqual(self.left(), ['vendor/sub/deep/junk', 'vendor/sub/link'])
+        shutil.rmtree(sub)
+        sub.symlink_to('/etc')
+        self.assertEqual(self.left(), ['vendor/sub'])
+        self.assertIn('of another type: vendor/sub', self.told)
 
     def test_a_broken_submodule_is_no_way_out(self) -> None:
         sub = self.submodule()
