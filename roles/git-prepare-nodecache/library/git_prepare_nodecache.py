@@ -31,7 +31,7 @@ EXAMPLES = r'''
 RETURN = r'''
 file: {description: Path of the archive., type: str, returned: success}
 bytes: {description: Its size., type: int, returned: success}
-renewed: {description: Names of the projects that were not as they are now., type: list, elements: str, returned: success}
+renewed: {description: Names of the projects that something was new of., type: list, elements: str, returned: success}
 '''
 
 import hashlib
@@ -83,7 +83,8 @@ def check(projects: Sequence[Dict[str, Any]], workspace: str, root: str) -> None
     """
     problems = []
     if not os.path.isabs(root):
-        problems.append("git_cache_root is '%s': not an absolute path. Write for example '/home/zuul/git-cache'." % root)
+        problems.append("git_cache_root is '%s': not an absolute path. Write for example '/home/zuul/git-cache'."
+                        % root)
     for project in projects:
         name = project.get('canonical_name') or '?'
         for key in ('canonical_name', 'src_dir'):
@@ -96,7 +97,8 @@ def check(projects: Sequence[Dict[str, Any]], workspace: str, root: str) -> None
             problems.append("%s has no git repository at '%s'. Call prepare-workspace-git before, with the same "
                             'zuul_workspace_root.' % (name, os.path.dirname(source)))
         elif os.path.exists(os.path.join(source, 'shallow')):
-            problems.append("%s is a shallow repository at '%s': no node could use it." % (name, os.path.dirname(source)))
+            problems.append("%s is a shallow repository at '%s': no node could use it."
+                            % (name, os.path.dirname(source)))
     if problems:
         raise Refused('\n'.join(problems))
 

@@ -24,11 +24,11 @@ WORKERS = 4
 _CHUNK = 1 << 20
 # What a pack and its index end with: the SHA-1 of everything before.
 _TRAILER = 20
-# What a repository's folder holds when nothing but ordinary commands ran in it. Anything else may change what a checkout
-# writes or what git runs, and is not worth a rule of its own.
-_OURS = frozenset(
-    'COMMIT_EDITMSG FETCH_HEAD HEAD ORIG_HEAD branches config description gc.log gc.pid hooks index info logs objects '
-    'packed-refs refs shallow'.split())
+# What a repository's folder holds when nothing but ordinary commands ran in it. Anything else may change what a
+# checkout writes or what git runs, and is not worth a rule of its own.
+_OURS = frozenset((
+    'COMMIT_EDITMSG', 'FETCH_HEAD', 'HEAD', 'ORIG_HEAD', 'branches', 'config', 'description', 'gc.log', 'gc.pid',
+    'hooks', 'index', 'info', 'logs', 'objects', 'packed-refs', 'refs', 'shallow'))
 _OUR_INFO = frozenset(('exclude', 'refs'))
 _OUR_CONFIG = re.compile(r'core\.(ignorecase|precomposeunicode)|remote\.origin\.(url|fetch)|branch\..+\.(remote|merge)'
                          r'|user\.(name|email)', re.DOTALL)
@@ -139,7 +139,8 @@ def object_files(objects: str) -> Iterator[Tuple[str, str]]:
     """
     for folder in sorted(os.listdir(objects)):
         packs = folder == 'pack'
-        if not packs and not re.fullmatch('[0-9a-f]{2}', folder) or os.path.islink(os.path.join(objects, folder)):
+        odd = not packs and not re.fullmatch('[0-9a-f]{2}', folder)
+        if odd or os.path.islink(os.path.join(objects, folder)):
             continue
         for name in os.listdir(os.path.join(objects, folder)):
             path = os.path.join(objects, folder, name)
@@ -204,8 +205,8 @@ def present(repo: str, oids: Set[str]) -> List[str]:
 def foreign(path: str, config: Dict[str, List[str]]) -> str:
     """Say what a repository holds that this role did not make; nothing when all is known.
 
-    A node may be older than the build: hooks, filters, sparse or linked checkouts that somebody left behind would run, or
-    leave another working tree than the commit's.
+    A node may be older than the build: hooks, filters, sparse or linked checkouts that somebody left behind would run,
+    or leave another working tree than the commit's.
     """
     git_dir = os.path.join(path, '.git')
     if os.path.islink(git_dir) or not os.path.isdir(git_dir):

@@ -7,8 +7,8 @@ DOCUMENTATION = r'''
 module: upload_git_mirror
 short_description: Push a repository to a mirror on another git server
 description:
-  - Runs on the executor. Branches and tags of the mirror become those of the repository; those that the repository has not
-    are removed, and what was changed on the mirror is overwritten. Other references of the mirror stay.
+  - Runs on the executor. Branches and tags of the mirror become those of the repository; those that the repository has
+    not are removed, and what was changed on the mirror is overwritten. Other references of the mirror stay.
   - The key lies in a private folder of the build while git runs. Only the server with the given host key gets to see
     anything, and it is offered no other key.
 options:
@@ -59,28 +59,29 @@ from ansible.module_utils.basic import AnsibleModule
 _SECONDS = 3 * 3600
 _KINDS = ('refs/heads', 'refs/tags')
 _USER = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.+@-]*')
-_HOST = re.compile(r'(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?\])(?::(?P<port>[0-9]{1,5}))?')
+_HOST = re.compile(r'(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?\])'
+                   r'(?::(?P<port>[0-9]{1,5}))?')
 _KEY_TYPE = re.compile(r'(ssh|ecdsa|sk)-[a-z0-9@.-]+')
 # What git push --porcelain says before a reference -> what happened
 _HOW = {'*': 'new', ' ': 'moved on', '+': 'overwritten', '-': 'removed'}
 _HINTS = (
     (r'Host key verification failed|host key is known',
-     "The server does not show the key in git_mirror_credentials.host_key. Ask who runs it whether the key was changed; if "
-     'so, put the new one there.'),
+     'The server does not show the key in git_mirror_credentials.host_key. Ask who runs it whether the key was '
+     'changed; if so, put the new one there.'),
     (r'Permission denied \(|Permission to \S+ denied|is not allowed to push|read.only|not authorized',
      'The server does not let the key in git_mirror_credentials.ssh_key write there. Its public half is {fingerprint}; '
      'let that in, for the user in git_mirror_credentials.user.'),
     (r'Could not resolve hostname|Connection refused|Connection timed out|No route to host|Network is unreachable'
      r'|Connection closed by|Connection reset by|not responding',
-     'The server in git_mirror_credentials.host cannot be reached from the executor. Look whether it is up, and whether '
-     'name and port are right.'),
+     'The server in git_mirror_credentials.host cannot be reached from the executor. Look whether it is up, and '
+     'whether name and port are right.'),
     (r'does not appear to be a git repository|[Rr]epository not found|No such (project|repository)|could not be found',
-     "The server has no such repository, or does not show it to this key. Make it there first, or correct "
+     'The server has no such repository, or does not show it to this key. Make it there first, or correct '
      'git_mirror_repository.'),
     (r'shallow update not allowed', 'The repository on the executor is not whole.'),
 )
-_REFUSED = ('Let the key make, overwrite and remove branches and tags there, or take away on the server what forbids it; the '
-            'other branches and tags are up to date.')
+_REFUSED = ('Let the key make, overwrite and remove branches and tags there, or take away on the server what forbids '
+            'it; the other branches and tags are up to date.')
 
 
 class Refused(Exception):
@@ -112,7 +113,7 @@ def known_hosts(text: str, name: str, port: str) -> List[str]:
         if _KEY_TYPE.fullmatch(words[0]):
             words.insert(0, own)
         at = 2 if words[0].startswith('@') else 1
-        kind, material = (words + ['', '', ''])[at:at + 2]
+        kind, material = [*words, '', '', ''][at:at + 2]
         try:
             raw = base64.b64decode(material, validate=True)
         except binascii.Error:
@@ -135,8 +136,8 @@ def check(repository: str, credentials: Dict[str, str], source: str, work_root: 
         problems.append("git_mirror_repository is %r: no path of a repository. Write for example 'example/project'."
                         % repository)
     elif '://' in repository or re.match(r'[^/]+@[^/]+:', repository):
-        problems.append("git_mirror_repository is '%s': the server is in git_mirror_credentials. Write the path on it "
-                        "alone, for example 'example/project'." % repository)
+        problems.append("git_mirror_repository is '%s': the server is in git_mirror_credentials. Write the path on "
+                        "it alone, for example 'example/project'." % repository)
     if not _USER.fullmatch(credentials['user']):
         problems.append("git_mirror_credentials.user is no name of a user. Most servers have 'git'.")
     server = split_host(credentials['host'])
@@ -146,8 +147,8 @@ def check(repository: str, credentials: Dict[str, str], source: str, work_root: 
     try:
         known_hosts(credentials['host_key'], *(server or ('host', '')))
     except ValueError as error:
-        problems.append('git_mirror_credentials.host_key: %s. Write what ssh-keyscan says of the server, after you have '
-                        'compared it with what its owner says.' % error)
+        problems.append('git_mirror_credentials.host_key: %s. Write what ssh-keyscan says of the server, after you '
+                        'have compared it with what its owner says.' % error)
     if 'PRIVATE KEY' not in credentials['ssh_key']:
         problems.append("git_mirror_credentials.ssh_key is no private key: it does not begin with '-----BEGIN'.")
     problems += look_at(source, work_root)
@@ -157,7 +158,7 @@ def check(repository: str, credentials: Dict[str, str], source: str, work_root: 
 
 
 def look_at(source: str, work_root: str) -> Iterator[str]:
-    """Yield why the repository cannot be pushed. Another playbook may have laid links to what is none of the build's."""
+    """Yield why the repository cannot be pushed. A playbook may have laid links to what is none of the build's."""
     git_dir = os.path.join(source, '.git')
     if not os.path.isdir(git_dir):
         yield "there is no git repository at '%s' on the executor." % source
@@ -177,12 +178,12 @@ def ssh_command(folder: str, port: str) -> str:
     """Return the ssh of git: it knows the one server, offers the one key, and asks nobody."""
     options = ('BatchMode=yes', 'StrictHostKeyChecking=yes', 'UserKnownHostsFile="%s/known_hosts"' % folder,
                'GlobalKnownHostsFile=/dev/null', 'CheckHostIP=no', 'UpdateHostKeys=no', 'IdentitiesOnly=yes',
-               'IdentityAgent=none', 'PreferredAuthentications=publickey', 'ConnectTimeout=30', 'ServerAliveInterval=30',
-               'ServerAliveCountMax=4')
+               'IdentityAgent=none', 'PreferredAuthentications=publickey', 'ConnectTimeout=30',
+               'ServerAliveInterval=30', 'ServerAliveCountMax=4')
     argv = ['ssh', '-F', '/dev/null', '-i', folder + '/key']
     for option in options:
         argv += ['-o', option]
-    return ' '.join(shlex.quote(word) for word in (argv + ['-p', port] if port else argv))
+    return ' '.join(shlex.quote(word) for word in ([*argv, '-p', port] if port else argv))
 
 
 def environment(ssh: str = '') -> Dict[str, str]:
@@ -202,7 +203,8 @@ def run(argv: Sequence[str], given: bytes = b'', ssh: str = '') -> Tuple[int, st
                               env=environment(ssh))
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Refused('%s: %s' % (argv[0], error if isinstance(error, OSError) else 'no end after 3 hours')) from error
-    return done.returncode, done.stdout.decode('utf-8', 'surrogateescape'), done.stderr.decode('utf-8', 'replace').strip()
+    said = done.stderr.decode('utf-8', 'replace').strip()
+    return done.returncode, done.stdout.decode('utf-8', 'surrogateescape'), said
 
 
 def sure(*argv: str, given: bytes = b'') -> str:
@@ -233,8 +235,8 @@ def fingerprint(folder: str, key: str) -> str:
     code, output, said = run(('ssh-keygen', '-y', '-P', '', '-f', path))
     if code:
         # What it says of the key is a word or two, and nothing of what is in it.
-        raise Refused('git_mirror_credentials.ssh_key cannot be used: %s. It must be a whole private key without passphrase.'
-                      % said.replace(path, 'the key').rpartition(': ')[2][:200])
+        raise Refused('git_mirror_credentials.ssh_key cannot be used: %s. It must be a whole private key without '
+                      'passphrase.' % said.replace(path, 'the key').rpartition(': ')[2][:200])
     digest = hashlib.sha256(base64.b64decode(output.split()[1])).digest()
     return '%s SHA256:%s' % (output.split()[0], base64.b64encode(digest).decode('ascii').rstrip('='))
 
@@ -265,7 +267,7 @@ def parse_push(output: str) -> Tuple[List[str], int, List[str]]:
     """Tell from ``git push --porcelain`` what was changed, how much was the same, and what the server refused."""
     pushed, same, refused = [], 0, []
     for line in output.splitlines():
-        flag, names, summary = (line.split('\t') + ['', ''])[:3]
+        flag, names, summary = [*line.split('\t'), '', ''][:3]
         if len(flag) != 1 or ':' not in names:
             continue
         name = names.rpartition(':')[2].encode('utf-8', 'surrogateescape').decode('utf-8', 'replace')
@@ -291,7 +293,8 @@ def failure(said: str, refused: Sequence[str], hint_facts: Dict[str, str]) -> st
     """Return what to tell when git push failed, with what to do about it."""
     lines = ['the mirror was not brought up to date.']
     lines += ['  - the server refuses %s' % one for one in refused]
-    noise = re.compile(r'@{5,}|^error: failed to push|^To |^Please make sure you|^and the repository exists')
+    noise = re.compile(r'@{5,}|^error: failed to push|^To |^Please make sure you|^and the repository exists'
+                       r'|known_hosts|^ *remove with:|^Someone could be|^Please contact your')
     lines += ['  ' + line for line in said[-4000:].splitlines() if line.strip() and not noise.search(line)]
     hints = [hint.format(**hint_facts) for pattern, hint in _HINTS if re.search(pattern, said)]
     return '\n'.join(lines + (hints or [_REFUSED] if refused else hints)[:1])

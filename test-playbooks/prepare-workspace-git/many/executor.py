@@ -14,8 +14,8 @@ from urllib.parse import quote_from_bytes as quote
 HOST = 'many.example.com'
 # What a shell or a template would make something of, and what programs take for something else.
 BRANCHES = ('feature/ü#1', "a'b", '$(touch${IFS}pwned)', '{{zuul}}', '-x', '--force', 'a"b;touch${IFS}pwned', '☃')
-FILES = (b'new\nline', b"it's", b'"quoted"', b'$(touch pwned)', b'-rf', b'--', b'lat\xe9n', b' ', b'.hidden', b'{{7*7}}',
-         'ü'.encode(), b'deep/' * 20 + b'file', b'a\x1b[31mb', b'*')
+FILES = (b'new\nline', b"it's", b'"quoted"', b'$(touch pwned)', b'-rf', b'--', b'lat\xe9n', b' ', b'.hidden',
+         b'{{7*7}}', 'ü'.encode(), b'deep/' * 20 + b'file', b'a\x1b[31mb', b'*')
 # number -> branch that is checked out
 CHECKOUTS = {9: 'feature/ü#1', 10: '$(touch${IFS}pwned)', 17: "a'b", 18: '{{zuul}}', 15: '-x'}
 SUBMODULE, DETACHED, TAGGED, NESTED, MODES = 12, 13, 14, 16, 19
@@ -31,7 +31,7 @@ def git(repo, *args):
 
 def names():
     """The canonical names of the projects."""
-    plain = ['%s/org/r%02d' % (HOST, number) for number in range(20)]
+    plain = [f'{HOST}/org/r{number:02d}' for number in range(20)]
     plain[NESTED] = plain[0] + '/plugins/nested'
     return plain
 
@@ -56,7 +56,7 @@ def make(repo, number):
         write(repo, b'file', b'%d %d\n' % (number, turn))
         write(repo, b'big', os.urandom(20000))
         git(repo, 'add', 'file', 'big')
-        commit(repo, 'turn %d' % turn)
+        commit(repo, f'turn {turn}')
     if number == 11:
         for name in FILES:
             write(repo, name, b'of ' + name)
@@ -74,7 +74,7 @@ def make(repo, number):
     if number == SUBMODULE:
         write(repo, b'.gitmodules', b'[submodule "sub"]\n\tpath = sub\n\turl = ext::sh -c "touch pwned"\n')
         git(repo, 'add', '.gitmodules')
-        git(repo, 'update-index', '--add', '--cacheinfo', '160000,%s,sub' % git(repo, 'rev-parse', 'HEAD').decode())
+        git(repo, 'update-index', '--add', '--cacheinfo', f'160000,{git(repo, "rev-parse", "HEAD").decode()},sub')
         commit(repo, 'submodule')
     for branch in BRANCHES:
         git(repo, 'update-ref', 'refs/heads/' + branch, 'HEAD~1')
@@ -126,8 +126,8 @@ def state(repo):
     files = {}
     for entry in filter(None, git(repo, 'ls-tree', '-r', '-z', 'HEAD').split(b'\0')):
         mode, _, rest = entry.partition(b' ')
-        files[quote(rest.partition(b'\t')[2])] = '%s %s' % (
-            mode.decode(), '-' if mode == b'160000' else rest.split()[1].partition(b'\t')[0].decode())
+        facts, _, name = rest.partition(b'\t')
+        files[quote(name)] = f'{mode.decode()} {"-" if mode == b"160000" else facts.split()[1].decode()}'
     return {'commit': git(repo, 'rev-parse', 'HEAD').decode(), 'head': quote(head), 'files': files,
             'refs': shown(git(repo, 'for-each-ref', '--format=%(objectname) %(refname)')),
             'origin': 'file:///dev/null'}
@@ -148,7 +148,7 @@ def main():
             'checkout': CHECKOUTS.get(number, 'v1' if number == TAGGED else 'main')}
     left = [os.path.join(folder, name) for folder, _, files in os.walk(root) for name in files if name == 'pwned']
     if left or os.path.exists('pwned'):
-        sys.exit('a name was run: %s' % left)
+        sys.exit(f'a name was run: {left}')
     print(json.dumps({'projects': projects, 'states': states}))
 
 

@@ -1,6 +1,6 @@
 """Look at repositories on a node, and make caches of some, good ones and bad ones.
 
-Usage: node.py clear FOLDER                  removes the folders within; names that are not UTF-8 are too much for others
+Usage: node.py clear FOLDER                  removes the folders within; names that are not UTF-8 stop Ansible
        node.py plant FROM CACHE ELSEWHERE    makes CACHE from the repositories below FROM
        node.py compare ROOT < STATES         exit code 1 and the differences, when ROOT is not in the states
 """
@@ -14,7 +14,7 @@ import sys
 from urllib.parse import quote_from_bytes as quote
 
 ORG = 'many.example.com/org/r'
-STALE, SHALLOW, TRUNCATED, NO_HEAD, LINKED, ROOTS, BARE, ELSE, PARTIAL = ('%s%02d' % (ORG, n) for n in range(1, 10))
+STALE, SHALLOW, TRUNCATED, NO_HEAD, LINKED, ROOTS, BARE, ELSE, PARTIAL = (f'{ORG}{n:02d}' for n in range(1, 10))
 
 
 def git(repo, *args):
@@ -54,13 +54,13 @@ def content(path):
     """Mode and name of what lies at *path*, as git would have them; git is not asked."""
     mode = os.lstat(path).st_mode
     if stat.S_ISDIR(mode):
-        return '160000 -' if not os.listdir(path) else 'a folder with %s' % os.listdir(path)
+        return '160000 -' if not os.listdir(path) else f'a folder with {os.listdir(path)}'
     if stat.S_ISLNK(mode):
         data, kind = os.readlink(path), '120000'
     else:
         with open(path, 'rb') as file:
             data, kind = file.read(), '100755' if mode & stat.S_IXUSR else '100644'
-    return '%s %s' % (kind, hashlib.sha1(b'blob %d\0' % len(data) + data).hexdigest())
+    return f'{kind} {hashlib.sha1(b"blob %d" % len(data) + bytes(1) + data).hexdigest()}'
 
 
 def files(repo, inner):
@@ -85,7 +85,8 @@ def files(repo, inner):
 def state(repo, inner):
     with open(os.path.join(repo, '.git', 'HEAD'), 'rb') as file:
         head = file.read().strip()
-    pairs = (line.split(b' ', 1) for line in git(repo, 'for-each-ref', '--format=%(objectname) %(refname)').splitlines())
+    lines = git(repo, 'for-each-ref', '--format=%(objectname) %(refname)').splitlines()
+    pairs = (line.split(b' ', 1) for line in lines)
     return {'commit': git(repo, 'rev-parse', 'HEAD').decode().strip(), 'head': quote(head), 'files': files(repo, inner),
             'refs': {quote(name): oid.decode() for oid, name in pairs},
             'origin': git(repo, 'config', 'remote.origin.url').decode().strip()}
@@ -102,16 +103,16 @@ def compare(root, states):
             now, due = ({'': one} if isinstance(one, str) else one for one in (found[key], value))
             for part in sorted(set(now) | set(due)):
                 if now.get(part) != due.get(part):
-                    yield '%s: %s %s is %s, expected %s' % (name, key, part, now.get(part), due.get(part))
+                    yield f'{name}: {key} {part} is {now.get(part)}, expected {due.get(part)}'
         said = git(repo, 'status', '--porcelain', '--ignored').strip()
         if said and not inner:
-            yield '%s: git status says %r' % (name, said)
+            yield f'{name}: git status says {said!r}'
         git(repo, 'fsck', '--no-dangling', '--connectivity-only')
         if os.path.exists(os.path.join(repo, '.git', 'shallow')):
-            yield '%s: is shallow' % name
+            yield f'{name}: is shallow'
     for folder in (root, os.getcwd(), os.path.expanduser('~'), '/', '/tmp'):
         if os.path.exists(os.path.join(folder, 'pwned')):
-            yield 'a name was run in %s' % folder
+            yield f'a name was run in {folder}'
 
 
 def main():

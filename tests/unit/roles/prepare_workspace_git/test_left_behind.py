@@ -61,7 +61,8 @@ class TestIndex(unittest.TestCase):
         entry = b'100644 ' + b'a' * 40 + b' 0\t'
         module = b'160000 ' + b'a' * 40 + b' 0\t'
         for listing, expected in ((b'', (False, [])), (b'H ' + entry + b'a\0', (False, [])),
-                                  (b'h ' + entry + b'a\0', (True, [])), (b'H ' + entry + b'a\0S ' + entry + b'b\0', (True, [])),
+                                  (b'h ' + entry + b'a\0', (True, [])),
+                                  (b'H ' + entry + b'a\0S ' + entry + b'b\0', (True, [])),
                                   (b'H ' + module + b'a b\nc\0', (False, ['a b\nc'])),
                                   (b'H ' + module + b'\xe9\0', (False, ['\udce9']))):
             with self.subTest(listing=listing):
@@ -87,7 +88,7 @@ class TestWorkspace(PrepareTest):
 
         cases = (('hooks', lambda: self.hook(self.there / '.git' / 'hooks')),
                  ('the setting core.hookspath', lambda: git(self.there, 'config', 'core.hooksPath', str(self.root))),
-                 ('the setting filter.x.smudge', lambda: git(self.there, 'config', 'filter.x.smudge', f'touch {self.ran}')),
+                 ('the setting filter.x.smudge', lambda: git(self.there, 'config', 'filter.x.smudge', 'touch x')),
                  ('index.lock', (self.there / '.git' / 'index.lock').touch),
                  ('.git is no folder', link))
         for what, leave in cases:
@@ -232,7 +233,8 @@ class TestCacheFiles(PrepareTest):
         kept = self.root / 'kept'
         shutil.copytree(self.cached, kept)
         for damage, note in ((index, 'idx has a wrong checksum'), (empty, 'has a wrong checksum'),
-                             (other, 'has a wrong checksum'), (lost, 'git rev-list'), (partial, 'a partial repository')):
+                             (other, 'has a wrong checksum'), (lost, 'git rev-list'),
+                             (partial, 'a partial repository')):
             with self.subTest(damage.__name__):
                 damage()
                 result = self.run_module()
