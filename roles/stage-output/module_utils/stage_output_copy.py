@@ -14,7 +14,7 @@ import stat
 import struct
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
 PARTS = ('logs', 'artifacts', 'docs')
@@ -133,6 +133,8 @@ class Stage:
                         make_folder(root)
                         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
                         try:
+                            with suppress(FileNotFoundError):       # of a run that was killed
+                                os.unlink(_NEW, dir_fd=self._root)
                             self._part(part, sources)
                         finally:
                             os.close(self._root)
@@ -267,8 +269,6 @@ class Stage:
         if status.st_size > self._room:
             raise LeftOut('%d bytes, left out: more than stage_output_max_bytes leaves room for (%d of %d)' % (
                 status.st_size, self._room, self._request['max_bytes']))
-        if os.path.lexists(os.path.join(self._request['stage_dir'], _NEW)):     # of a run that was killed
-            os.unlink(_NEW, dir_fd=self._root)
         handle = os.open(_NEW, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=self._root)
         try:
             with open(handle, 'wb') as new:
