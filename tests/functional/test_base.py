@@ -81,6 +81,8 @@ class TestTrust(BaseTest):
         folder = self.project(job=job, facts=facts)
         output = self.zuul_local('run', 'demo', folder=folder)
         self.assertRegex(output, 'SUCCESS   demo')
+        self.assertNotIn('Say why there are no logs', output)
+        self.assertNotIn('Publish the logs', output)
         self.assert_safe(folder)
 
 
