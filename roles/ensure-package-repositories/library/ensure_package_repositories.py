@@ -52,6 +52,9 @@ UPDATE = ('apt-get', '--quiet', '--option=Dir::Etc::SourceList=/dev/null', '--op
           '--option=APT::Update::Error-Mode=any', '--option=Acquire::Retries=2', '--option=Acquire::http::Timeout=15',
           '--option=Acquire::https::Timeout=15')
 
+# what dnf does about one that does not answer differs between distributions
+MAKECACHE = ('dnf', '--quiet', '--setopt=*.skip_if_unavailable=0')
+
 
 class Refused(Exception):
     """The request cannot be met; the text is for people."""
@@ -138,7 +141,8 @@ def look(manager: str, changed: list[str], repositories: list[dict[str, Any]], r
     """Have the package manager look at what is new; return what it says is wrong, empty when all is well."""
     if manager == 'dnf':
         names = [str(one['name']) for one in repositories if request.enabled(one)]
-        return said(*run(['dnf', '--quiet', *(f'--repo={name}' for name in names), 'makecache'])) if names else ''
+        chosen = (f'--repo={name}' for name in names)
+        return said(*run([*MAKECACHE, *chosen, 'makecache'])) if names else ''
     # all sources together: entries of one repository must not say different things of it
     complaint = said(*run(['apt-get', 'indextargets', '--format', '$(SITE)']))
     if complaint:

@@ -67,7 +67,7 @@ def make_apt(folder: str) -> None:
     index = make_deb(f'{folder}/build')
     updates, fixes = (codename, f'{codename}-updates'), (f'{codename}-security',)
     for archive, suites in (('debian', updates), ('pub/deb', updates), ('debian-security', fixes),
-    ('pub/debian-security', fixes)):
+                            ('pub/debian-security', fixes)):
         os.makedirs(f'{folder}/www/{archive}/pool')
         shutil.copy(f'{folder}/build/{NAME}.deb', f'{folder}/www/{archive}/pool/')
         for suite in suites:

@@ -111,7 +111,7 @@ class TestEnsure(unittest.TestCase):
         self.call([BY_PRINT], entries, ROCKY)
         self.assertEqual(sorted(self.tree()), ['etc/pki/rpm-gpg/RPM-GPG-KEY-x-1', 'etc/yum.repos.d/x.repo',
                                                'etc/yum.repos.d/y.repo'])
-        self.assertEqual(self.asked, [['dnf', '--quiet', '--repo=x', 'makecache']])
+        self.assertEqual(self.asked, [[*role.MAKECACHE, '--repo=x', 'makecache']])
         self.assertFalse(self.call([BY_PRINT], entries, ROCKY)['changed'])
         self.served[URL] = BINARY
         with self.assertRaisesRegex(role.Refused, 'it is not armored, which rpm needs'):
