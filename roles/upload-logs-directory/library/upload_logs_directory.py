@@ -7,8 +7,8 @@ DOCUMENTATION = r'''
 module: upload_logs_directory
 short_description: Publish a build's logs in a folder of this machine
 description:
-  - Copies a folder to C(ROOT/PATH). The copy is made in C(ROOT/.incoming), which nobody else can read, and gets its place
-    in one step; a copy that is there already is replaced in one step, too. Links are never followed, on neither side.
+  - Copies a folder to C(ROOT/PATH). The copy is made in C(ROOT/.incoming), which nobody else can read, and gets its
+    place in one step; a copy that is there already is replaced in one step, too. Links are never followed.
   - When something goes wrong nothing is published, and what was published before stays.
 options:
   source: {description: Folder with the logs., type: path, required: true}
@@ -79,8 +79,8 @@ def check(params: Dict[str, Any]) -> List[str]:
     names = str(params['path']).split('/')
     problems = []
     if any(name.startswith('.') or not name.isprintable() or not name or '\\' in name for name in names):
-        problems.append("upload_logs_directory_path is %r: it must be names with '/' between them, none of which begins "
-                        'with a dot' % params['path'])
+        problems.append("upload_logs_directory_path is %r: it must be names with '/' between them, none of which "
+                        'begins with a dot' % params['path'])
     if not urllib.parse.urlsplit(params['url']).netloc or not params['url'].startswith(('http://', 'https://')):
         problems.append('upload_logs_directory_url is %r: it must be the http(s) URL under which '
                         'upload_logs_directory_root is served' % params['url'])
