@@ -42,7 +42,8 @@ class Payload(unittest.TestCase):
 
 class Argv(unittest.TestCase):
     def test_create(self) -> None:
-        argv = container.create_argv('c', 'host', 'net', 'image', ('--label', 'x=y'), ('--ulimit', 'nofile=1:1'), 60, False)
+        argv = container.create_argv(
+            'c', 'host', 'net', 'image', ('--label', 'x=y'), ('--ulimit', 'nofile=1:1'), 60, False)
         self.assertEqual(('image', '/sbin/init'), argv[-2:])
         self.assertIn('--rm', argv)
         self.assertEqual('60', argv[argv.index('--timeout') + 1])
