@@ -20,9 +20,9 @@ options:
   offset: {description: The last number of the switch's address., type: int, required: true}
   length: {description: Length of the network's prefix., type: int, required: true}
   vni: {description: Number of the tunnels is this and the peer's., type: int, required: true}
-  look: {description: Only tell how much fits into a packet., type: bool, default: false}
   service: {description: A service to start., type: str, default: ''}
-  mtu: {description: How much fits into a packet on the bridge., type: int, default: 0}
+  mtu:
+    {description: 'How much fits into a packet on the bridge. Without it, that is told and nothing done.', type: int}
   configure_address: {description: Whether the bridge has an address., type: bool, default: true}
   authorize: {description: Whether the firewall lets all in that comes over the bridge., type: bool, default: false}
 attributes:
@@ -115,6 +115,8 @@ def plan(params: Dict[str, Any]) -> Plan:
     vni = params['vni']
     if not 0 <= vni <= _LAST_VNI - len(names):
         wrong.append('bridge_vni_offset is %d: with the number of a node added it must be 1 to %d.' % (vni, _LAST_VNI))
+    if params['mtu'] is not None and not 576 <= params['mtu'] <= 65535:
+        wrong.append('bridge_mtu is %d: a packet has 576 to 65535 bytes.' % params['mtu'])
     try:
         network = ipaddress.ip_network('%s.0/%d' % (params['prefix'], params['length']), strict=False)
         first = ipaddress.ip_address('%s.0' % params['prefix']) + params['offset']
@@ -279,9 +281,8 @@ def main() -> None:
     module = AnsibleModule(supports_check_mode=True, argument_spec={
         'me': text, 'switches': texts, 'peers': texts, 'hosts': texts, 'bridge': text, 'prefix': text, 'offset': whole,
         'nodepool': {'type': 'list', 'elements': 'dict', 'required': True}, 'length': whole, 'vni': whole,
-        'look': {'type': 'bool', 'default': False},
         'service': {'type': 'str', 'default': ''},
-        'mtu': {'type': 'int', 'default': 0},
+        'mtu': {'type': 'int'},
         'configure_address': {'type': 'bool', 'default': True},
         'authorize': {'type': 'bool', 'default': False},
     })
@@ -291,7 +292,7 @@ def main() -> None:
                                   environ_update={'LC_ALL': 'C'}, **options)
     try:
         bridge = Bridge(run, module.get_bin_path, module.params, module.check_mode)
-        if module.params['look']:
+        if module.params['mtu'] is None:
             module.exit_json(changed=False, mtu=fits(run, bridge.plan.tunnels))
         bridge.start()
         bridge.lay()

@@ -11,10 +11,10 @@ from tests.unit.roles import library
 module: Any = library('multi-node-bridge', 'multi_node_bridge')
 
 
-def params(**more: object) -> dict[str, Any]:
+def params(**more: Any) -> dict[str, Any]:
     return {'me': 'a', 'switches': ['a'], 'peers': ['b', 'c'], 'hosts': ['192.0.2.1', '192.0.2.2', '2001:db8::3'],
             'nodepool': [{}, {'private_ipv4': '198.51.100.2'}, None], 'bridge': 'br-infra', 'prefix': '172.24.4',
-            'offset': 1, 'length': 23, 'vni': 1000000, **more}
+            'offset': 1, 'length': 23, 'vni': 1000000, 'mtu': 1450, **more}
 
 
 class TestPlan(unittest.TestCase):
@@ -43,6 +43,7 @@ class TestPlan(unittest.TestCase):
                 ({'bridge': 'much-too-long-name'}, "bridge_name is 'much-too-long-name'"), ({'bridge': '-x'}, "'-x'"),
                 ({'bridge': 'a b'}, "'a b'"), ({'vni': -1}, 'bridge_vni_offset is -1'),
                 ({'vni': 2 ** 24}, '1 to 16777215'), ({'length': 33}, 'bridge_address_subnet 33'),
+                ({'mtu': 0}, 'bridge_mtu is 0: a packet has 576 to 65535 bytes'),
                 ({'prefix': '172.24'}, "bridge_address_prefix is '172.24'"), ({'prefix': '300.1.1'}, "'300.1.1'"),
                 ({'offset': 511}, '172.24.5.255 to 172.24.6.1 are not all in 172.24'),
                 ({'length': 31}, 'are not all in 172.24.4.0/31'), ({'offset': -3}, 'bridge_address_offset is -3')):
