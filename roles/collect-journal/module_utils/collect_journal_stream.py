@@ -18,6 +18,8 @@ import tempfile
 import time
 from typing import IO, Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
+# So that programs say what is meant for programs.
+PLAIN = {'LC_ALL': 'C', 'SYSTEMD_COLORS': '0', 'SYSTEMD_PAGER': '', 'TERM': 'dumb'}
 _CHUNK = 1 << 18
 
 
@@ -30,7 +32,8 @@ def as_root(argv: Sequence[str], seconds: float) -> List[str]:
     """Return *argv* as root's, ended by root a moment after its time: we may not."""
     if os.geteuid() == 0:
         return list(argv)
-    return ['sudo', '-n', '--', 'timeout', '-s', 'KILL', str(int(seconds) + 1), *argv]
+    plain = ('%s=%s' % pair for pair in PLAIN.items())    # sudo takes the environment away
+    return ['sudo', '-n', '--', 'env', *plain, 'timeout', '-s', 'KILL', str(int(seconds) + 1), *argv]
 
 
 def may_be_root() -> bool:
@@ -80,7 +83,7 @@ def follow(argv: Sequence[str], seconds: float, sink: Callable[[bytes], Any],
 
 def environment(given: Mapping[str, str]) -> Mapping[str, str]:
     """Return the environment of a program whose output is read."""
-    return dict(given, LC_ALL='C', SYSTEMD_COLORS='0', SYSTEMD_PAGER='', PATH=given.get('PATH', os.defpath))
+    return dict(given, PATH=given.get('PATH', os.defpath), **PLAIN)
 
 
 class Tail:
