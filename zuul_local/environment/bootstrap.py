@@ -115,7 +115,7 @@ def provide_host(mark: Path, words: Sequence[str], environ: Mapping[str, str]) -
     :raises UserError: some that the verb needs stay missing.
     """
     root = os.geteuid() == 0
-    names = host.lacking((LIBRARY / 'bindep.txt').read_text(), root=root, environ=environ)
+    names = host.lacking((LIBRARY / 'bindep.txt').read_text(), host.profiles(root=root), environ)
     if names and verb_of(words) in READING_VERBS and 'git' not in names:
         return
     if names:

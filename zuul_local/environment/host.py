@@ -119,13 +119,21 @@ def has_apt() -> bool:
     return bool(shutil.which('dpkg-query') and shutil.which('apt-get'))
 
 
-def lacking(bindep: str, *, root: bool, environ: Mapping[str, str]) -> tuple[str, ...]:
+def profiles(*, root: bool) -> tuple[str, ...]:
+    """Return the profiles of the runner itself.
+
+    :param root: whether this process is root's; others need what rootless containers take.
+    """
+    return ('runner',) if root else ('runner', 'rootless')
+
+
+def lacking(bindep: str, asked: Iterable[str], environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the host packages that are missing.
 
     :param bindep: text of the bindep file.
-    :param root: whether this process is root's; others need what rootless containers take.
+    :param asked: the profiles in it that count.
     """
-    names = wanted(parse(bindep), ('runner',) if root else ('runner', 'rootless'))
+    names = wanted(parse(bindep), asked)
     if has_apt():
         have = installed(run(query_argv(names), env={**environ, 'LC_ALL': 'C'}, check=False).stdout)
         return tuple(name for name in names if name not in have)

@@ -256,15 +256,16 @@ class Nodes:
 
 def create_argv(
     container: str, host: str, network: str, image: str, marks: Sequence[str], ulimits: Sequence[str], max_seconds: int,
-    offline: bool,
+    offline: bool, address: str = '',
 ) -> tuple[str, ...]:
-    """Return podman's words that create a node; *max_seconds* 0 is no limit."""
+    """Return podman's words that create a node; *max_seconds* 0 is no limit, without *address* it gets a free one."""
     timeout = ('--timeout', str(max_seconds)) if max_seconds else ()
+    fixed = ('--ip', address) if address else ()
     # As on a machine, root may change the firewall, links and routes of its own network, but make no way out of none
     rights = ('NET_RAW',) if offline else ('NET_RAW', 'NET_ADMIN')
     capabilities = (word for right in rights for word in ('--cap-add', right))
-    return ('create', '--rm', '--name', container, *marks, '--hostname', host, '--network', network, *timeout, *ulimits,
-            *capabilities, '--sysctl', f'net.ipv4.ping_group_range=0 {GROUPS}', '--systemd=always', image,
+    return ('create', '--rm', '--name', container, *marks, '--hostname', host, '--network', network, *fixed, *timeout,
+            *ulimits, *capabilities, '--sysctl', f'net.ipv4.ping_group_range=0 {GROUPS}', '--systemd=always', image,
             '/sbin/init')
 
 

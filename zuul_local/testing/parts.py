@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from zuul_local import process
+from zuul_local.environment.services import services
 from zuul_local.errors import INTERRUPTED
 from zuul_local.testing import tools as commands
 from zuul_local.testing.outcome import FAILED, PASSED, Case, line_of
@@ -52,8 +53,14 @@ def self_test(tools: Tools, root: Path, seconds: float) -> list[Case]:
     return selftests.run(root, seconds)
 
 
+def e2e(tools: Tools, root: Path, seconds: float) -> list[Case]:
+    """Run the tests that a whole Zuul and a Gerrit are started for."""
+    stack = commands.stack(tools, root, services())
+    return _stestr('e2e', tools, root, seconds, processes=1, quiet=False, beside=stack)
+
+
 PARTS: dict[str, Part] = {'linters': linters, 'unit': unit, 'functional': functional, 'self-test': self_test,
-                          'docs': documentation}
+                          'e2e': e2e, 'docs': documentation}
 
 
 def _once(name: str, argv: tuple[str, ...], tools: Tools, root: Path, longest: float) -> Case:
@@ -75,11 +82,14 @@ def _shown(case: Case) -> Case:
     return case
 
 
-def _stestr(part: str, tools: Tools, root: Path, seconds: float, *, processes: int, quiet: bool) -> list[Case]:
+def _stestr(
+    part: str, tools: Tools, root: Path, seconds: float, *, processes: int, quiet: bool, beside: tuple[str, ...] = (),
+) -> list[Case]:
+    """Run the tests in tests/*part*; *beside* is what the command stands behind that does so."""
     with tempfile.TemporaryDirectory(prefix='zuul-local-test-') as folder:
         result = Path(folder, 'cases.json')
-        argv = (tools.program('python'), '-m', 'zuul_local.testing.watch', str(root), str(result), str(seconds),
-                str(int(quiet)), *commands.stestr(tools, part, processes))
+        argv = (*beside, tools.program('python'), '-m', 'zuul_local.testing.watch', str(root), str(result),
+                str(seconds), str(int(quiet)), *commands.stestr(tools, part, processes))
         code = process.show(argv, cwd=root, env=commands.plain_environment(root, os.environ))
         if code == INTERRUPTED:
             raise KeyboardInterrupt

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from zuul_local.environment.services import Services
+
 ROLES = ('.', 'config-project', 'bench/baseline')
 """Where folders of roles lie; a linter takes the first role of a name."""
 CODE = {
@@ -80,6 +82,12 @@ def stestr(tools: Tools, part: str, processes: int) -> tuple[str, ...]:
     """Return the stestr command that runs tests/*part* in so many *processes*."""
     return (tools.program('stestr'), '--test-path', f'tests/{part}', '--top-dir', '.', 'run', '--subunit',
             '--concurrency', str(processes))
+
+
+def stack(tools: Tools, root: Path, needed: Services) -> tuple[str, ...]:
+    """Return the words before a command that is run beside a whole Zuul."""
+    return (tools.program('python'), '-m', 'tests.e2e', '--zuul', str(needed.venv), '--jars', str(needed.jars),
+            '--keep', str(root / '.zuul-local/e2e'), '--')
 
 
 def sphinx(tools: Tools) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ class ParseTest(unittest.TestCase):
     def test_same_as_bindep(self) -> None:
         from bindep.depends import Depends  # type: ignore[import-untyped]
         rules = Depends(BINDEP)
-        for profiles in (('runner',), ('runner', 'rootless'), ('rootless',), ('other',)):
+        for profiles in (('runner',), ('runner', 'rootless'), ('rootless',), ('e2e',), ('other',)):
             for platform in ('dpkg', 'rpm'):
                 with self.subTest(profiles=profiles, platform=platform):
                     active = rules.active_rules([*profiles, f'platform:{platform}'])
@@ -101,8 +101,8 @@ class ProvideTest(unittest.TestCase):
         with mock.patch.object(host, 'has_apt', return_value=True), mock.patch.object(host, 'run') as run:
             run.return_value.stdout = 'podman installed\n'
             with contextlib.redirect_stderr(io.StringIO()):
-                root = host.lacking(BINDEP, root=True, environ=os.environ)
-                user = host.lacking(BINDEP, root=False, environ=os.environ)
+                root = host.lacking(BINDEP, host.profiles(root=True), os.environ)
+                user = host.lacking(BINDEP, host.profiles(root=False), os.environ)
         self.assertNotIn('podman', root)
         self.assertIn('bubblewrap', root)
         self.assertEqual({'dbus-user-session', 'slirp4netns', 'uidmap'}, set(user) - set(root))

@@ -49,6 +49,11 @@ class Argv(unittest.TestCase):
         self.assertEqual('60', argv[argv.index('--timeout') + 1])
         self.assertNotIn('--privileged', argv)
 
+    def test_a_fixed_address_is_given_only_when_asked_for(self) -> None:
+        self.assertNotIn('--ip', container.create_argv('c', 'host', 'net', 'image', (), (), 60, False))
+        argv = container.create_argv('c', 'host', 'net', 'image', (), (), 60, False, '10.1.2.3')
+        self.assertEqual('10.1.2.3', argv[argv.index('--ip') + 1])
+
     def test_a_kept_node_has_no_end(self) -> None:
         self.assertNotIn('--timeout', container.create_argv('c', 'host', 'net', 'image', (), (), 0, False))
 
