@@ -1,0 +1,44 @@
+"""What a build left is published where Zuul says, and Zuul's pages show it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.e2e import browser
+from tests.e2e.rest import fetch
+from tests.e2e.support import TENANT, StackTest
+
+
+class TestLogs(StackTest):
+
+    def test_logs_and_artifacts_are_in_place_and_on_the_pages(self) -> None:
+        change = self.clone().propose('Leave logs', {'NEWS': 'There is a log.\n'})
+        self.assertEqual(1, self.wait_for_vote(change, 1, -1))
+        build = self.build_behind(self.result(change))
+        self.assert_published(build)
+        self.assert_pages(build)
+
+    def assert_published(self, build: dict[str, Any]) -> None:
+        """The logs of *build* are where Zuul says, whole, and so is what it lists as artifacts."""
+        self.assertIn('Ran 2 tests', self.published(build, 'job-output.txt'))
+        phases = [playbook['phase'] for playbook in json.loads(self.published(build, 'job-output.json'))]
+        self.assertIn('run', phases)
+        artifacts = {artifact['name']: artifact for artifact in build['artifacts']}
+        kinds = [artifact.get('metadata', {}).get('type') for artifact in artifacts.values()]
+        self.assertIn('zuul_manifest', kinds, artifacts)
+        manifest = json.loads(self.published(build, 'zuul-manifest.json'))
+        names = {entry['name'].removesuffix('.gz') for entry in manifest['tree']}
+        self.assertLessEqual({'job-output.txt', 'job-output.json'}, names)
+        for artifact in artifacts.values():
+            with self.subTest(artifact=artifact['name']):
+                self.assertTrue(fetch(artifact['url']))
+
+    def assert_pages(self, build: dict[str, Any]) -> None:
+        """The pages of *build* show its logs, although these have an origin of their own."""
+        page = f'{self.zuul.url}/t/{TENANT}/build/{build["uuid"]}'
+        shown = {'': 'SUCCESS', '/logs': 'job-output.txt', '/console': 'Make the nodes ready for the job',
+                 '/log/job-output.txt': 'Ran 2 tests'}
+        for part, text in shown.items():
+            with self.subTest(page=part):
+                self.assertIn(text, browser.words(f'{page}{part}', self.top))
