@@ -24,21 +24,15 @@ class TestLogs(StackTest):
         self.assertIn('Ran 2 tests', self.published(build, 'job-output.txt'))
         phases = [playbook['phase'] for playbook in json.loads(self.published(build, 'job-output.json'))]
         self.assertIn('run', phases)
-        artifacts = {artifact['name']: artifact for artifact in build['artifacts']}
-        kinds = [artifact.get('metadata', {}).get('type') for artifact in artifacts.values()]
-        self.assertIn('zuul_manifest', kinds, artifacts)
-        manifest = json.loads(self.published(build, 'zuul-manifest.json'))
-        names = {entry['name'].removesuffix('.gz') for entry in manifest['tree']}
-        self.assertLessEqual({'job-output.txt', 'job-output.json'}, names)
-        for artifact in artifacts.values():
+        self.assertTrue(build['artifacts'], build)
+        for artifact in build['artifacts']:
             with self.subTest(artifact=artifact['name']):
                 self.assertTrue(fetch(artifact['url']))
 
     def assert_pages(self, build: dict[str, Any]) -> None:
         """The pages of *build* show its logs, although these have an origin of their own."""
         page = f'{self.zuul.url}/t/{TENANT}/build/{build["uuid"]}'
-        shown = {'': 'SUCCESS', '/logs': 'job-output.txt', '/console': 'Make the nodes ready for the job',
-                 '/log/job-output.txt': 'Ran 2 tests'}
-        for part, text in shown.items():
+        for part, text in (('', 'SUCCESS'), ('/artifacts', build['artifacts'][0]['name']),
+                           ('/console', 'Make the nodes ready for the job')):
             with self.subTest(page=part):
                 self.assertIn(text, browser.words(f'{page}{part}', self.top))
