@@ -241,6 +241,15 @@ def fingerprint(folder: str, key: str) -> str:
     return '%s SHA256:%s' % (output.split()[0], base64.b64encode(digest).decode('ascii').rstrip('='))
 
 
+def forget(folder: str) -> None:
+    """Take away the private folder: the key at all events, the rest also while a child of git still writes to it."""
+    try:
+        os.unlink(os.path.join(folder, 'key'))
+    except FileNotFoundError:
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def stage(source: str, folder: str) -> str:
     """Make a repository with nothing but branches and tags of *source*, which has its objects. Return its path.
 
@@ -319,7 +328,7 @@ def upload(params: Dict[str, Any]) -> Dict[str, Any]:
              '%s@%s:%s' % (credentials['user'], server[0], params['repository']),
              *('+%s/*:%s/*' % (kind, kind) for kind in _KINDS)), ssh=ssh_command(folder, server[1]))
     finally:
-        shutil.rmtree(folder)
+        forget(folder)
     pushed, same, refused = parse_push(output)
     if code or refused:
         raise Refused(failure(without(said, credentials), refused, {'fingerprint': mark}))

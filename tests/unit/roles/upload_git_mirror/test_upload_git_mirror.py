@@ -272,7 +272,8 @@ class TestRefused(UploadTest):
         for key in (locked, locked[:150], '-----BEGIN RSA PRIVATE KEY-----\nSESAME\n-----END RSA PRIVATE KEY-----'):
             with self.subTest(key[:20]), self.assertRaisesRegex(module.Refused, 'without passphrase') as caught:
                 self.upload(credentials={'ssh_key': key})
-            self.assertNotRegex(str(caught.exception), 'SESAME|BEGIN|' + locked.splitlines()[2])
+            for part in ('SESAME', 'BEGIN', *locked.splitlines()[1:-1]):
+                self.assertNotIn(part, str(caught.exception))
 
     def test_repositories_that_are_not_the_builds(self) -> None:
         other = self.root / 'private'
