@@ -151,7 +151,7 @@ def put_config_project(folder: Path, containers: nodes.Keeper, logs_root: Path, 
     shutil.copytree(SITE, folder, dirs_exist_ok=True)
     (folder / 'zuul.d/provider.yaml').write_text(containers.provider())
     (folder / 'playbooks/one-machine/site.yaml').write_text(f'one_machine_marks: {containers.marks}\n')
-    path = folder / 'playbooks/base-minimal/site.yaml'
+    path = folder / 'playbooks/base-minimal/vars/site.yaml'
     values = {'base_logs_root': str(logs_root), 'base_logs_url': logs_url}
     if yaml.safe_load(path.read_text()).keys() != values.keys():
         raise Trouble(f'{path} is to hold {", ".join(values)}, and holds:\n{path.read_text()}')

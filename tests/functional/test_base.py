@@ -40,7 +40,7 @@ def parameters() -> dict[str, Any]:
         specs = yaml.safe_load((LIBRARY / 'roles' / role / 'meta/argument_specs.yaml').read_text())
         options = specs['argument_specs']['main']['options'] or {}
         found.update({name: poison[option.get('type', 'str')] for name, option in options.items()})
-    site = yaml.safe_load((CONFIG / 'playbooks/base-minimal/site.yaml').read_text())
+    site = yaml.safe_load((CONFIG / 'playbooks/base-minimal/vars/site.yaml').read_text())
     found.update(dict.fromkeys(site, '/nonexistent'))
     return found
 

@@ -24,7 +24,7 @@ def init(args: argparse.Namespace) -> int:
         return SUCCESS
     if made:
         print(f'{folder} is a config project now.\nPut your connections and projects into tenant.yaml and your site '
-              'into playbooks/base-minimal/site.yaml, then commit.')
+              'into playbooks/base-minimal/vars/site.yaml, then commit.')
     elif changed:
         print(f'{folder}: brought up to date: {", ".join(changed)}. Look at the difference, then commit.')
     else:

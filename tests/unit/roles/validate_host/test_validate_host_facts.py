@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -90,7 +91,7 @@ class TestProblems(unittest.TestCase):
                 self.assertEqual(bool(why), bool(found.why))
 
     def test_a_resolver_that_hangs(self) -> None:
-        with mock.patch.object(facts.socket, 'getaddrinfo', lambda *_: time.sleep(30)), \
+        with mock.patch.object(facts.socket, 'getaddrinfo', lambda *_: threading.Event().wait()), \
                 mock.patch.object(facts, '_RESOLVER_SECONDS', 0.1):
             self.assertIn('did not answer', facts.reached('h', '4').why)
 

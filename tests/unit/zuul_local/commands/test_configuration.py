@@ -104,12 +104,12 @@ class TestShow(CommandCase):
         self.assertRegex(out, r'  mine: true +job mine +\.zuul\.yaml:7\n')
         self.assertRegex(out, r'  tox_envlist: py311 +job tox-py311 +\S+/zuul\.d/\S+\.yaml:\d+\n')
         self.assertRegex(out, r'  run +playbooks/tox/run\.yaml +opendev\.org/zuul/zuul-jobs +untrusted +job tox ')
-        self.assertRegex(out, r'  timeout: \d+ s +job base ')
+        self.assertRegex(out, r'  timeout: \d+ s +job base-minimal ')
 
     def test_json(self):
         facts = json.loads(self.call('show', 'mine', '--json')[1])
-        self.assertEqual(['job base', 'job unittests', 'job tox', 'job tox-py311', 'job mine'],
-                         [one['from'] for one in facts['variants']][:5])
+        self.assertEqual(['job base-minimal', 'job base', 'job unittests', 'job tox', 'job tox-py311', 'job mine'],
+                         [one['from'] for one in facts['variants']][:6])
         [mine] = [one for one in facts['variables']['vars'] if one['name'] == 'mine']
         self.assertEqual((True, 'job mine', 7), (mine['value'], mine['from'], mine['line']))
         self.assertEqual([{'name': 'debian-bookworm', 'label': 'debian-bookworm'}], facts['nodes'])

@@ -104,8 +104,8 @@ class TestProvenance(ScratchCase):
         self.assertEqual({'local/thing': 'job parent'}, {name: one.what for name, one in self.made.required.items()})
         self.assertEqual(['job parent', 'job parent', 'job child'],
                          [one.what for one in self.made.playbooks['pre_run'] if one.path.endswith('.zuul.yaml')])
-        self.assertEqual(['job base', 'job parent', 'job child', 'job child as the project has it', 'command line'],
-                         [one.what for one in self.made.steps])
+        self.assertEqual(['job base-minimal', 'job base', 'job parent', 'job child', 'job child as the project has it',
+                          'command line'], [one.what for one in self.made.steps])
 
     def test_zuul_is_left_as_it_was(self):
         before = (model.Job.setBase, model.Job.applyVariant, model.Job.updateProjectVariables)
