@@ -19,7 +19,7 @@ import time
 from typing import IO, Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
 # So that programs say what is meant for programs.
-PLAIN = {'LC_ALL': 'C', 'SYSTEMD_COLORS': '0', 'SYSTEMD_PAGER': '', 'TERM': 'dumb'}
+PLAIN = {'LC_ALL': 'C', 'SYSTEMD_COLORS': '0', 'SYSTEMD_LOG_COLOR': '0', 'SYSTEMD_PAGER': '', 'TERM': 'dumb'}
 _CHUNK = 1 << 18
 
 

@@ -120,8 +120,8 @@ class TestRoot(unittest.TestCase):
     def test_the_time_is_kept_by_root(self) -> None:
         with unittest.mock.patch.object(stream.os, 'geteuid', return_value=1000):
             self.assertEqual(stream.as_root(['x', '-y'], 7.9), [
-                'sudo', '-n', '--', 'env', 'LC_ALL=C', 'SYSTEMD_COLORS=0', 'SYSTEMD_PAGER=', 'TERM=dumb',
-                'timeout', '-s', 'KILL', '8', 'x', '-y'])
+                'sudo', '-n', '--', 'env', 'LC_ALL=C', 'SYSTEMD_COLORS=0', 'SYSTEMD_LOG_COLOR=0', 'SYSTEMD_PAGER=',
+                'TERM=dumb', 'timeout', '-s', 'KILL', '8', 'x', '-y'])
         with unittest.mock.patch.object(stream.os, 'geteuid', return_value=0):
             self.assertEqual(stream.as_root(('x', '-y'), 7.9), ['x', '-y'])
             self.assertTrue(stream.may_be_root())
