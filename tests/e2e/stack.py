@@ -142,7 +142,8 @@ def furnish(
     tenants.write_text(yaml.safe_dump(zuul.tenants(LIBRARY / 'config-project/tenant.yaml', LIBRARY_PROJECT)))
     return zuul.Settings(
         venv=needed.venv, ansible=needed.ansible, python=needed.python, tenants=tenants,
-        writable=(published, containers.marks), node_key=containers.key, gerrit_key=keys[gerrit.ZUUL])
+        writable=(published, containers.marks), variables=LIBRARY / 'config-project/executor-variables.yaml',
+        node_key=containers.key, gerrit_key=keys[gerrit.ZUUL])
 
 
 def put_config_project(folder: Path, containers: nodes.Keeper, logs_root: Path, logs_url: str) -> None:

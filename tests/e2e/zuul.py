@@ -34,6 +34,7 @@ class Settings:
     :param python: prefix of a Python outside /usr, which the sandbox of builds must see.
     :param tenants: the tenant configuration file.
     :param writable: folders that trusted playbooks write to.
+    :param variables: file of variables that no job overrides.
     :param node_key: private key that opens the nodes.
     """
 
@@ -42,6 +43,7 @@ class Settings:
     python: Path | None
     tenants: Path
     writable: Sequence[Path]
+    variables: Path
     node_key: Path
     gerrit_key: Path
 
@@ -124,7 +126,8 @@ def configuration(
             'executor', git_dir=work.place('zuul', 'executor', 'git'), job_dir=work.place('b'), finger_port=finger,
             hostname='localhost', private_key_file=settings.node_key, default_username='zuul',
             ansible_root=settings.ansible, manage_ansible='false', load_multiplier=50,
-            min_avail_mem=1, min_avail_hdd=1, trusted_rw_paths=':'.join(map(str, settings.writable)), **python),
+            min_avail_mem=1, min_avail_hdd=1, variables=settings.variables,
+            trusted_rw_paths=':'.join(map(str, settings.writable)), **python),
         'web': own('web', listen_address='127.0.0.1', root=client.url),
         'launcher': own('launcher', temp_dir=work.place('zuul', 'launcher', 'temp')),
         f'auth {ISSUER}': {

@@ -86,6 +86,22 @@ class TestTrust(BaseTest):
         self.assert_safe(folder)
 
 
+    def test_no_variable_of_a_job_says_how_ssh_is_called(self) -> None:
+        # Zuul asks nodes for facts outside of its sandbox
+        mark, program = self.top / 'was-run', self.top / 'program'
+        program.write_text(f'#!/bin/sh\ntouch {mark}\n')
+        program.chmod(0o755)
+        own = yaml.safe_load((CONFIG / 'executor-variables.yaml').read_text())
+        self.assertGreater(len(own), 9)
+        variables = json.dumps({
+            name: str(program) if name.endswith('_executable') else str(mark) if 'control_path' in name
+            else f"-o ProxyCommand='touch {mark}'" for name in own})
+        folder = self.project(job=f'    vars: {variables}\n    extra-vars: {variables}\n'
+                                  f'    host-vars: {{debian-bookworm: {variables}}}\n')
+        self.assertRegex(self.zuul_local('run', 'demo', folder=folder), 'SUCCESS   demo')
+        self.assertFalse(mark.exists())
+
+
 class TestEveryEnd(BaseTest):
 
     def test_failure(self) -> None:

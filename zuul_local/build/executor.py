@@ -34,6 +34,7 @@ from zuul.lib.strings import workspace_project_path
 from zuul.merger.merger import Merger
 from zuul.model import SCHEME_UNIQUE
 
+from zuul_local import paths
 from zuul_local.build.receiver import Receiver
 from zuul_local.environment import Environment
 from zuul_local.errors import UserError
@@ -141,7 +142,9 @@ class Executor:
         visible = ':'.join(str(path) for path in sandbox_paths(environment))
         self.config = configparser.ConfigParser(interpolation=None)
         self.config.read_dict({'executor': {
-            'private_key_file': str(private_key), 'trusted_ro_paths': visible, 'untrusted_ro_paths': visible}})
+            'private_key_file': str(private_key), 'trusted_ro_paths': visible, 'untrusted_ro_paths': visible,
+            # a job's own words for ssh would be run outside of the sandbox
+            'variables': str(paths.LIBRARY / 'config-project/executor-variables.yaml')}})
 
     # Git: every project was put under merge_root before the job starts.
 
