@@ -86,6 +86,24 @@ class TestTrust(BaseTest):
         self.assert_safe(folder)
 
 
+    def test_no_variable_of_a_job_says_what_the_executor_runs(self) -> None:
+        # ZUUL_JOBDIR is there on the executor only; all that a node makes of this is nothing
+        mark = 'touch $ZUUL_JOBDIR/work/logs/was-run-%s 2>/dev/null'
+        plain = {'ansible_pipelining': False, 'ansible_ssh_pipelining': False}
+        inside = {name: f'$({mark % name}; echo /tmp)/self-test' for name in ('ansible_remote_tmp', 'ansible_async_dir')}
+        before = {name: f'{mark % name}; sudo' for name in ('ansible_become_exe', 'ansible_sudo_exe')}
+        after = {name: f'-n true; {mark % name}; sudo -n' for name in ('ansible_become_flags', 'ansible_sudo_flags')}
+        for number, variables in enumerate(({**plain, **inside}, {**before, 'ansible_become': True},
+                                            {**after, 'ansible_become': True})):
+            words = json.dumps(variables)
+            # nothing of the job's own runs on the executor, where it may use what it likes
+            job = JOB.replace('    run:', f'    vars: {words}\n    extra-vars: {words}\n    run:')
+            folder = self.make_project({'.zuul.yaml': job, 'playbooks/run.yaml': PLAY}, f'demo{number}')
+            # a job that has sudo everywhere does itself harm
+            output = self.zuul_local('run', 'demo', folder=folder, code=1 if 'ansible_become' in variables else 0)
+            self.assertIn('POST-RUN END RESULT_NORMAL: [trusted : local/config-project/playbooks/base-minimal', output)
+            self.assertEqual([], list(self.published(folder).glob('was-run*')))
+
     def test_no_variable_of_a_job_says_how_ssh_is_called(self) -> None:
         # Zuul asks nodes for facts outside of its sandbox
         mark, program = self.top / 'was-run', self.top / 'program'
