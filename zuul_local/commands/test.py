@@ -16,8 +16,6 @@ from zuul_local.testing.outcome import FAILED, SKIPPED, Part, judged, last_line
 from zuul_local.testing.parts import PARTS
 from zuul_local.testing.tools import Tools, site_packages
 
-ON_DEMAND = ('e2e',)
-"""Parts that run only when they are named: Java, databases and a Gerrit are not for every machine."""
 PATIENCE = 3
 """A part that takes so many times what its budget allows is ended."""
 
@@ -48,7 +46,7 @@ def wanted(names: list[str]) -> list[str]:
     unknown = sorted(set(names) - set(PARTS))
     if unknown:
         raise UserError(f'There is no part {", ".join(unknown)} of the tests.', f'The parts are {", ".join(PARTS)}.')
-    return [name for name in PARTS if name in names or (not names and name not in ON_DEMAND)]
+    return [name for name in PARTS if name in names or not names]
 
 
 def provide() -> Tools:

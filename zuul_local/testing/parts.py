@@ -15,7 +15,7 @@ from zuul_local import process
 from zuul_local.environment.services import services
 from zuul_local.errors import INTERRUPTED
 from zuul_local.testing import tools as commands
-from zuul_local.testing.outcome import FAILED, PASSED, Case, line_of
+from zuul_local.testing.outcome import FAILED, PASSED, SKIPPED, Case, line_of
 from zuul_local.testing.tools import Tools
 
 PROCESSES = 2
@@ -55,12 +55,14 @@ def self_test(tools: Tools, root: Path, seconds: float) -> list[Case]:
 
 def e2e(tools: Tools, root: Path, seconds: float) -> list[Case]:
     """Run the tests that a whole Zuul and a Gerrit are started for."""
+    if os.geteuid():
+        return [_shown(Case('tests.e2e', SKIPPED, 0, 'only root reaches the addresses of nodes; use sudo'))]
     stack = commands.stack(tools, root, services())
     return _stestr('e2e', tools, root, seconds, processes=1, quiet=False, beside=stack)
 
 
-PARTS: dict[str, Part] = {'linters': linters, 'unit': unit, 'functional': functional, 'self-test': self_test,
-                          'e2e': e2e, 'docs': documentation}
+PARTS: dict[str, Part] = {'linters': linters, 'unit': unit, 'functional': functional, 'e2e': e2e,
+                          'self-test': self_test, 'docs': documentation}
 
 
 def _once(name: str, argv: tuple[str, ...], tools: Tools, root: Path, longest: float) -> Case:
