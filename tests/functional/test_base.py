@@ -90,7 +90,7 @@ class TestTrust(BaseTest):
         # ZUUL_JOBDIR is there on the executor only; all that a node makes of this is nothing
         mark = 'touch $ZUUL_JOBDIR/work/logs/was-run-%s 2>/dev/null'
         plain = {'ansible_pipelining': False, 'ansible_ssh_pipelining': False}
-        inside = {name: f'$({mark % name}; echo /tmp)/self-test' for name in ('ansible_remote_tmp', 'ansible_async_dir')}
+        inside = {name: f'$({mark % name}; echo /tmp)/x' for name in ('ansible_remote_tmp', 'ansible_async_dir')}
         before = {name: f'{mark % name}; sudo' for name in ('ansible_become_exe', 'ansible_sudo_exe')}
         after = {name: f'-n true; {mark % name}; sudo -n' for name in ('ansible_become_flags', 'ansible_sudo_flags')}
         for number, variables in enumerate(({**plain, **inside}, {**before, 'ansible_become': True},
