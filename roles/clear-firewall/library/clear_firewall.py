@@ -8,7 +8,7 @@ module: clear_firewall
 short_description: Let a node's firewall pass everything
 description:
   - Stops firewalld and ufw, empties the filter tables of iptables and ip6tables, and the chains of nftables that
-    filter. Other tables stay, such as those that translate addresses.
+    filter. Other tables stay, such as those that translate addresses and those that mark or change packets.
 options: {}
 attributes:
   check_mode: {support: full}
@@ -33,6 +33,8 @@ _EMPTY = '*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0
 # what holds the tables -> the kernel's list of those that there are; asking for one that is not there would make it
 _IPTABLES = {'iptables': '', 'ip6tables': '', 'iptables-legacy': '/proc/net/ip_tables_names',
              'ip6tables-legacy': '/proc/net/ip6_tables_names'}
+# The tables of iptables that mark and change packets have chains of the same type as those that filter.
+_MARKING = tuple((family, table) for family in ('ip', 'ip6') for table in ('mangle', 'raw', 'security'))
 Run = Callable[..., Tuple[int, str, str]]
 
 
@@ -40,9 +42,14 @@ class Refused(Exception):
     """A program failed. The message has what it said."""
 
 
-def is_open(saved: str) -> bool:
+def filter_table(saved: str) -> str:
+    """Return of what iptables-save prints the table that filters, '' where it is not there."""
+    return saved.partition('*filter\n')[2].partition('COMMIT\n')[0]
+
+
+def is_open(table: str) -> bool:
     """Whether a table, as iptables-save prints it, passes everything: no rule, no chain of its own, no other policy."""
-    lines = [line.split() for line in saved.splitlines() if line[:1] in (':', '-')]
+    lines = [line.split() for line in table.splitlines() if line[:1] in (':', '-')]
     return all(words[0] in (':INPUT', ':FORWARD', ':OUTPUT') and words[1] == 'ACCEPT' for words in lines)
 
 
@@ -52,7 +59,8 @@ def closed_chains(ruleset: Dict[str, Any]) -> List[Tuple[str, str, str]]:
     ruled = {(one['rule']['family'], one['rule']['table'], one['rule']['chain']) for one in entries if 'rule' in one}
     chains = [one['chain'] for one in entries if 'chain' in one]
     return [key for chain in chains for key in [(chain['family'], chain['table'], chain['name'])]
-            if chain.get('type') == 'filter' and (chain.get('policy', 'accept') != 'accept' or key in ruled)]
+            if chain.get('type') == 'filter' and key[:2] not in _MARKING
+            and (chain.get('policy', 'accept') != 'accept' or key in ruled)]
 
 
 def opening(chains: List[Tuple[str, str, str]]) -> str:
@@ -106,7 +114,8 @@ def clear(run: Run, find: Callable[[str], Optional[str]], dry: bool) -> List[str
     for program, listing in _IPTABLES.items():
         if not find(program + '-save') or not has_tables(listing):
             continue
-        if is_open(must(run, [program + '-save', '-t', 'filter'])):
+        # Not the one table: where the kernel has no IPv6, to ask for it fails, and nothing is in the way.
+        if is_open(filter_table(must(run, [program + '-save']))):
             continue
         found.append(program)
         if not dry:

@@ -24,7 +24,25 @@ class TestIsOpen(unittest.TestCase):
                 self.assertEqual(firewall.is_open(saved), expected)
 
 
+class TestFilterTable(unittest.TestCase):
+    def test_cases(self) -> None:
+        filtering = ':INPUT DROP [0:0]\n-A INPUT -j ACCEPT\n'
+        other = '*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j MARK\nCOMMIT\n'
+        for saved, table in (('', ''), (other, ''), (f'{other}# x\n*filter\n{filtering}COMMIT\n{other}', filtering)):
+            with self.subTest(saved):
+                self.assertEqual(firewall.filter_table(saved), table)
+
+
 class TestClosedChains(unittest.TestCase):
+    def test_tables_that_only_mark_stay(self) -> None:
+        for family, table, expected in (('ip', 'mangle', 0), ('ip6', 'raw', 0), ('ip', 'security', 0),
+                                        ('ip', 'filter', 1), ('inet', 'mangle', 1)):
+            with self.subTest(family=family, table=table):
+                where = {'family': family, 'table': table}
+                entries = [{'chain': {**where, 'name': 'in', 'type': 'filter', 'hook': 'input', 'policy': 'accept'}},
+                           {'rule': {**where, 'chain': 'in', 'expr': [{'xt': {'type': 'target', 'name': 'MARK'}}]}}]
+                self.assertEqual(len(firewall.closed_chains({'nftables': entries})), expected)
+
     def test_cases(self) -> None:
         def chain(name: str, **more: object) -> dict[str, object]:
             return {'chain': {'family': 'inet', 'table': 't', 'name': name, **more}}
@@ -76,7 +94,8 @@ class TestKernel(unittest.TestCase):
 
     def test_all_of_it_goes_and_once(self) -> None:
         for words in ('iptables -N mine', 'iptables -A INPUT -j DROP', 'iptables -A mine -j DROP',
-                      'iptables -t nat -A POSTROUTING -j MASQUERADE', 'ip6tables -P INPUT DROP'):
+                      'iptables -t nat -A POSTROUTING -j MASQUERADE',
+                      'iptables -t mangle -A PREROUTING -j MARK --set-mark 7', 'ip6tables -P INPUT DROP'):
             self.assertEqual(self.run_there(words.split())[0], 0, words)
         rules = 'table inet t {\nchain in { type filter hook input priority 0; policy drop; tcp dport 22 accept; }\n' \
                 'chain other { counter\n}\n}\n'
@@ -88,10 +107,19 @@ class TestKernel(unittest.TestCase):
         left = self.run_there(['nft', 'list', 'ruleset'])[1]
         self.assertNotIn('drop', left)
         self.assertIn('masquerade', left)
+        self.assertIn('mark set 0x7', left)
         self.assertIn('chain other', left)
 
     def test_nothing_there(self) -> None:
         self.assertEqual(self.clear(), [])
+
+    def test_a_kernel_without_ipv6(self) -> None:
+        # What the older kind of iptables says there when it is asked for one table.
+        def run(argv: list[str], data: str | None = None) -> tuple[int, str, str]:
+            asked = argv[0] == 'ip6tables-save' and '-t' in argv
+            return (1, '', 'Cannot initialize: Address family not supported by protocol') if asked else (
+                int(argv[0] == 'systemctl'), '', '')
+        self.assertEqual(firewall.clear(run, lambda name: None if name in ('ufw', 'nft') else name, False), [])
 
     def test_a_program_that_fails_is_told(self) -> None:
         with self.assertRaisesRegex(firewall.Refused, 'clear-firewall: false now: exit code 1'):
