@@ -263,9 +263,11 @@ class Bridge:
         for program, version, length in (('iptables', 4, 32), ('ip6tables', 6, 128)):
             remotes = ['%s/%d' % (address, length) for address, _ in self.plan.tunnels.values()
                        if ipaddress.ip_address(address).version == version]
-            if not self.find(program):
+            argv = [program, '-w', '30', '-S']
+            # Without IPv6 in the kernel there may be the program, which fails, and no tunnel goes that way.
+            if not self.find(program) or (version == 6 and not remotes and self.run(argv)[0]):
                 continue
-            listing = must(self.run, [program, '-w', '30', '-S'])
+            listing = must(self.run, argv)
             # addresses on the bridge are of IPv4
             order = filters(listing, self.params['bridge'], remotes, self.params['authorize'] and version == 4)
             if order:

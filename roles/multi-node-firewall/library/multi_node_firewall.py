@@ -111,6 +111,24 @@ def check(run: Run, find: Callable[[str], Optional[str]]) -> None:
                       'other nodes away. Open it yourself, or call the role clear-firewall before.' % ', '.join(others))
 
 
+def let_in(run: Run, find: Callable[[str], Optional[str]], found: Dict[int, List[str]], dry: bool) -> bool:
+    """Let the addresses *found* in; return whether that was a change.
+
+    :raises Refused: a program failed.
+    """
+    changed = False
+    for version, program, length in ((4, 'iptables', 32), (6, 'ip6tables', 128)):
+        argv = [program, '-w', '30', '-S']
+        # Without IPv6 in the kernel there may be the program, which fails, and nobody comes that way.
+        if version == 6 and not found[6] and (not find(program) or run(argv)[0]):
+            continue
+        order = change(must(run, argv), ['%s/%d' % (address, length) for address in found[version]])
+        if order and not dry:
+            must(run, [program + '-restore', '-w', '30', '-n'], data=order)
+        changed = changed or bool(order)
+    return changed
+
+
 def main() -> None:
     """Run as a module."""
     module = AnsibleModule(supports_check_mode=True, argument_spec={
@@ -122,17 +140,9 @@ def main() -> None:
         return module.run_command(['timeout', '--kill-after=5', _SECONDS, *argv],
                                   environ_update={'LC_ALL': 'C'}, **options)
     found = addresses(module.params['nodepool'], module.params['hosts'])
-    changed = False
     try:
         check(run, module.get_bin_path)
-        for version, program, length in ((4, 'iptables', 32), (6, 'ip6tables', 128)):
-            if version == 6 and not found[6] and not module.get_bin_path(program):
-                continue
-            wanted = ['%s/%d' % (address, length) for address in found[version]]
-            order = change(must(run, [program, '-w', '30', '-S']), wanted)
-            if order and not module.check_mode:
-                must(run, [program + '-restore', '-w', '30', '-n'], data=order)
-            changed = changed or bool(order)
+        changed = let_in(run, module.get_bin_path, found, module.check_mode)
     except Refused as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=changed, ipv4_addresses=found[4], ipv6_addresses=found[6])

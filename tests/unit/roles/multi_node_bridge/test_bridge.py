@@ -119,6 +119,27 @@ class TestFilters(unittest.TestCase):
                 self.assertEqual(module.filters(listing, 'br', remotes, authorize), order)
 
 
+class TestOpen(unittest.TestCase):
+    def opened(self, **more: Any) -> list[str]:
+        """Return what a node whose kernel has no IPv6 is told."""
+        orders = []
+
+        def run(argv: list[str], data: str = '') -> tuple[int, str, str]:
+            if argv[0].startswith('ip6'):
+                return 3, '', 'Address family not supported by protocol'
+            orders.extend([argv[0]] if data else [])
+            return 0, '-P INPUT ACCEPT\n', ''
+        module.Bridge(run, lambda name: name, params(authorize=False, **more), False).open()
+        return orders
+
+    def test_a_kernel_without_ipv6(self) -> None:
+        self.assertEqual(self.opened(hosts=['192.0.2.1', '192.0.2.2', '192.0.2.3']), ['iptables-restore'])
+
+    def test_a_tunnel_that_cannot_be_let_through_is_told(self) -> None:
+        with self.assertRaisesRegex(module.Refused, 'ip6tables -w 30 -S: exit code 3: Address family not supported'):
+            self.opened()
+
+
 class TestAddress(unittest.TestCase):
     def test_cases(self) -> None:
         link = {'flags': ['BROADCAST', 'UP'], 'addr_info': [{'local': '172.24.4.1', 'prefixlen': 23}, {}]}

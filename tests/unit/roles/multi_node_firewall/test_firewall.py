@@ -56,6 +56,29 @@ class TestStricter(unittest.TestCase):
                 self.assertEqual(firewall.stricter({'nftables': entries}), expected)
 
 
+class TestLetIn(unittest.TestCase):
+    def setUp(self) -> None:
+        self.orders: list[str] = []
+
+    def run_there(self, argv: list[str], data: str = '') -> tuple[int, str, str]:
+        """The programs of a node whose kernel has no IPv6."""
+        if argv[0].startswith('ip6'):
+            return 3, '', "can't initialize ip6tables table `filter': Address family not supported by protocol"
+        self.orders += [data] if data else []
+        return 0, POLICIES, ''
+
+    def test_a_kernel_without_ipv6(self) -> None:
+        found = {4: ['192.0.2.1'], 6: []}
+        self.assertTrue(firewall.let_in(self.run_there, lambda name: name, found, True))
+        self.assertEqual(self.orders, [])
+        self.assertTrue(firewall.let_in(self.run_there, lambda name: name, found, False))
+        self.assertEqual(len(self.orders), 1)
+
+    def test_addresses_that_cannot_be_let_in_are_told(self) -> None:
+        with self.assertRaisesRegex(firewall.Refused, 'multi-node-firewall: ip6tables -w 30 -S: exit code 3: can.t'):
+            firewall.let_in(self.run_there, lambda name: name, {4: [], 6: ['2001:db8::1']}, False)
+
+
 class TestCheck(unittest.TestCase):
     def test_firewalld(self) -> None:
         with self.assertRaisesRegex(firewall.Refused, r'besides iptables \(firewalld\).* the role clear-firewall'):
