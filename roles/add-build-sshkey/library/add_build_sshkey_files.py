@@ -205,6 +205,13 @@ class Folder:
                 raise Refused("'%s/%s' is no regular file." % (self.path, name))
             return file.read(), stat.S_IMODE(state.st_mode)
 
+    def look(self, name: str) -> Optional[Tuple[str, int]]:
+        """Return content and mode of a file, None where there is none that we may have written."""
+        try:
+            return self.read(name)
+        except Refused:
+            return None
+
     def write(self, name: str, content: str, mode: int) -> None:
         """Let a file be so, in one step."""
         if self.read(name) == (content, mode):
@@ -264,7 +271,7 @@ def uninstall(folder: Folder, name: str, public_key: str, mark: str) -> None:
     after = without_lines(before[0], public_key, mark) if before else ''
     if before and after != before[0]:
         folder.write(AUTHORIZED, after, before[1])
-    private, public = folder.read(name), folder.read(name + '.pub')
+    private, public = folder.look(name), folder.look(name + '.pub')
     ours = bool(public and is_of_build(public[0], public_key, mark))
     if private and (ours or is_private_half(private[0], public_key, mark)):
         folder.remove(name)
