@@ -22,6 +22,7 @@ options:
   root: {description: Folder on the node that the C(src_dir) are below., type: str, required: true}
   cached_repos_root: {description: Folder of repositories on the node; empty for none., type: str, default: ''}
   quiet: {description: Return sums in place of one entry a project., type: bool, default: false}
+  connection: {description: Ansible's connection to the node., type: str, default: ssh}
   host: {description: Address of the node., type: str, required: true}
   port: {description: Port of the node's ssh server., type: str, default: ''}
   user: {description: User on the node., type: str, default: ''}
@@ -71,6 +72,8 @@ _AHEAD = 3
 _CHUNK = 1 << 18
 # Zuul's marks on what it merged: of no use on a node.
 _PRIVATE = 'refs/zuul/'
+# Ansible's ways to a node that has an ssh server.
+_BY_SSH = ('ssh', 'smart', 'paramiko', 'paramiko_ssh', 'libssh')
 _ORIGIN = ('remote.origin.url', 'remote.origin.fetch')
 
 
@@ -78,12 +81,15 @@ class Refused(Exception):
     """The wish cannot be met as it is written. The message has all reasons."""
 
 
-def check(projects: Sequence[Dict[str, Any]], root: str, source: str) -> None:
+def check(projects: Sequence[Dict[str, Any]], root: str, source: str, connection: str) -> None:
     """Look at everything before anything is touched.
 
     :raises Refused: with one line a problem.
     """
     problems = []
+    if connection.rpartition('.')[2] not in _BY_SSH:
+        problems.append("ansible_connection is '%s': this role reaches nodes by ssh alone. Leave the node out of its "
+                        'play.' % connection)
     if not root.startswith(('/', '~')):
         problems.append("zuul_workspace_root is '%s': not an absolute path. Write for example '/home/zuul'." % root)
     seen: Dict[str, str] = {}
@@ -229,7 +235,7 @@ def prepare(params: Dict[str, Any]) -> Dict[str, Any]:
     :raises NodeError: the node cannot be reached.
     """
     projects = params['projects']
-    check(projects, params['root'], params['source'])
+    check(projects, params['root'], params['source'], params['connection'])
     try:
         results = push(params, projects, fresh=False) if projects else []
         failed = [project for project, result in zip(projects, results) if 'error' in result]
@@ -263,6 +269,7 @@ def main() -> None:
         source={'type': 'path', 'required': True},
         root={'type': 'str', 'required': True},
         cached_repos_root={'type': 'str', 'default': ''},
+        connection={'type': 'str', 'default': 'ssh'},
         quiet={'type': 'bool', 'default': False}))
     try:
         module.exit_json(**prepare(module.params))

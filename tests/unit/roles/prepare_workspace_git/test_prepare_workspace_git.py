@@ -63,7 +63,7 @@ class PrepareTest(unittest.TestCase):
         params = {'projects': list(projects) or [self.project()], 'source': str(self.source), 'root': str(self.home),
                   'cached_repos_root': str(self.cache), 'quiet': False, 'host': 'node', 'port': '', 'user': '',
                   'python': sys.executable, 'ssh_executable': str(self.ssh), 'ssh_args': '', 'control_dir': '',
-                  'private_key_file': '', **other}
+                  'private_key_file': '', 'connection': 'ssh', **other}
         result: dict[str, Any] = module.prepare(params)
         return result
 
@@ -284,6 +284,15 @@ class TestRefused(PrepareTest):
                      "src_dir of x is '../x'", "y has no git repository at '", f'belongs to {NAME} and to twin'):
             self.assertIn(part, message)
         self.assertFalse(self.home.exists())
+
+    def test_a_node_without_ssh(self) -> None:
+        for connection in ('kubectl', 'kubernetes.core.kubectl', 'winrm', 'local'):
+            with self.subTest(connection), self.assertRaisesRegex(
+                    module.Refused, f"ansible_connection is '{connection}': this role reaches nodes by ssh alone"):
+                self.run_module(connection=connection)
+        for connection in ('smart', 'ansible.builtin.ssh'):
+            with self.subTest(connection):
+                self.run_module(connection=connection)
 
     def test_a_commit_that_the_executor_has_not(self) -> None:
         with self.assertRaisesRegex(module.Refused, '1 of 1 projects cannot be put on the node:\n.*' + NAME):
