@@ -92,14 +92,26 @@ def keys_in(entries: List[Any]) -> List[str]:
     return keys
 
 
+def options(line: str) -> List[str]:
+    """Return the words in front of the public key in *line*, such as ``from="192.0.2.1"``."""
+    return line.partition(material(line))[0].split()[:-1]
+
+
 def with_lines(text: str, keys: List[str]) -> str:
-    """Return *text* of an authorized_keys file, in which each of *keys* has a line."""
-    there = {material(line) for line in text.splitlines() if not line.lstrip().startswith('#')}
+    """Return *text* of an authorized_keys file, in which each of *keys* has a line.
+
+    A key that is there stays as it is, unless it is asked for with other options: sshd takes those of the first line.
+    """
+    lines = text.splitlines(keepends=True)
     for key in keys:
-        if material(key) not in there:
-            there.add(material(key))
-            text += ('' if not text or text.endswith('\n') else '\n') + key + '\n'
-    return text
+        places = [place for place, line in enumerate(lines)
+                  if material(line) == material(key) and not line.lstrip().startswith('#')]
+        if not places:
+            lines += [key + '\n'] if not lines or lines[-1].endswith('\n') else ['\n', key + '\n']
+        elif options(key) and any(options(lines[place]) != options(key) for place in places):
+            lines[places[0]] = key + '\n'
+            lines = [line for place, line in enumerate(lines) if place not in places[1:]]
+    return ''.join(lines)
 
 
 def without_lines(text: str, public_key: str, mark: str) -> str:

@@ -62,6 +62,15 @@ class TestLines(unittest.TestCase):
             with self.subTest(before=before):
                 self.assertEqual(files.with_lines(before, [KEY, KEY]), after)
 
+    def test_with_options(self) -> None:
+        restricted, other = f'from="192.0.2.1",no-pty {KEY}', f'command="a b" {KEY}'
+        for before, after in (
+                ('', f'{restricted}\n'), (f'{KEY}\n{OTHER}', f'{restricted}\n{OTHER}'),
+                (f'{other}\n{OTHER}\n{KEY}\n', f'{restricted}\n{OTHER}\n'), (f'{KEY}\n{KEY}\n', f'{restricted}\n'),
+                (f'{restricted} x\n', f'{restricted} x\n'), (f'# {KEY}\n', f'# {KEY}\n{restricted}\n')):
+            with self.subTest(before=before):
+                self.assertEqual(files.with_lines(before, [restricted]), after)
+
     def test_without(self) -> None:
         renamed = line('build', 'renamed')
         text = f'# {KEY}\n{OTHER}\n{KEY}\n{renamed}\nrubbish {MARK}\n{line("older", MARK)}'
