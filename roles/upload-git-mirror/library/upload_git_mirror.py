@@ -20,10 +20,10 @@ options:
     type: dict
     required: true
     suboptions:
-      user: {description: The user there., type: str, required: true}
-      host: {description: The server and perhaps its port., type: str, required: true}
-      ssh_key: {description: A private key., type: str, required: true}
-      host_key: {description: The server's keys., type: str, required: true}
+      user: {description: The user there., type: str, default: ''}
+      host: {description: The server and perhaps its port., type: str, default: ''}
+      ssh_key: {description: A private key., type: str, default: ''}
+      host_key: {description: The server's keys., type: str, default: ''}
 attributes:
   check_mode: {support: none}
 author: [zuul-stdlib]
@@ -346,10 +346,10 @@ def main() -> None:
         'work_root': {'type': 'path', 'required': True},
         'repository': {'type': 'str', 'required': True},
         'credentials': {'type': 'dict', 'required': True, 'options': {
-            'user': {'type': 'str', 'required': True},
-            'host': {'type': 'str', 'required': True},
-            'ssh_key': {'type': 'str', 'required': True, 'no_log': True},
-            'host_key': {'type': 'str', 'required': True, 'no_log': False},
+            'user': {'type': 'str', 'default': ''},
+            'host': {'type': 'str', 'default': ''},
+            'ssh_key': {'type': 'str', 'default': '', 'no_log': True},
+            'host_key': {'type': 'str', 'default': '', 'no_log': False},
         }},
     })
     for name in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
