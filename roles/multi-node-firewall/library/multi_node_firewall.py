@@ -51,7 +51,8 @@ def addresses(nodepool: Sequence[Optional[Dict[str, Any]]], hosts: Sequence[str]
     for told, host in zip(nodepool, hosts):
         for value in (*((told or {}).get(key) for key in _KEYS), host):
             try:
-                address = ipaddress.ip_address(str(value or ''))
+                # Which interface an address of one link belongs to is no part of a rule.
+                address = ipaddress.ip_address(str(value or '').partition('%')[0])
             except ValueError:
                 continue
             if not (address.is_loopback or address.is_unspecified or str(address) in found[address.version]):

@@ -22,6 +22,9 @@ class TestAddresses(unittest.TestCase):
         self.assertEqual(firewall.addresses(nodepool, ['192.0.2.1', '203.0.113.1', 'a.example -j ACCEPT']),
                          {4: ['192.0.2.1', '203.0.113.1', '198.51.100.1'], 6: ['2001:db8::1']})
 
+    def test_an_address_of_one_link(self) -> None:
+        self.assertEqual(firewall.addresses([{'public_ipv6': 'fe80::1%eth0'}], ['fe80::1']), {4: [], 6: ['fe80::1']})
+
 
 class TestChange(unittest.TestCase):
     def test_nothing_to_do(self) -> None:
