@@ -42,7 +42,9 @@ def sha256(path: str) -> str:
 
 def make_apt(folder: str, owner: str, gpg: tuple[str, ...]) -> None:
     base = f'{folder}/www/{owner}'
-    control = f'Package: {NAME}\nVersion: 1\nArchitecture: all\nMaintainer: nobody\nDescription: tries a repository\n'
+    # apt takes a file that it has already for the one of a repository, when version and size are the same
+    control = (f'Package: {NAME}\nVersion: 1+{owner}\nArchitecture: all\nMaintainer: nobody\n'
+               'Description: tries a repository\n')
     write(f'{folder}/tree/DEBIAN/control', control)
     write(f'{folder}/tree/usr/share/{NAME}/hello', f'signed by {owner}\n')
     os.makedirs(base)
