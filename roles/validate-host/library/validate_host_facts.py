@@ -169,7 +169,7 @@ def addresses6(table: str) -> Dict[str, List[str]]:
     found: Dict[str, List[str]] = {}
     for line in table.splitlines():
         fields = line.split()
-        if len(fields) == 6:
+        if len(fields) == 6 and len(fields[0]) == 32:     # or it says why there is no such file
             address = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(fields[0]))
             found.setdefault(fields[5], []).append('inet6 %s/%d' % (address, int(fields[2], 16)))
     return found

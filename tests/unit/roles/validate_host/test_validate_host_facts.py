@@ -48,6 +48,8 @@ class TestRoutes(unittest.TestCase):
     def test_addresses(self) -> None:
         self.assertEqual(facts.addresses6('fe8000000000000000fc00fffe000001 04 40 20 80     eth0\nx\n'),
                          {'eth0': ['inet6 fe80::fc:ff:fe00:1/64']})
+        # IPv6 is switched off
+        self.assertEqual(facts.addresses6('/proc/net/if_inet6: No such file or directory'), {})
         self.assertEqual(facts.address4('lo'), ['inet 127.0.0.1/8'])
         self.assertEqual(facts.address4('there-is-none'), [])
 
