@@ -60,7 +60,7 @@ class Store:
         if folder:
             top = self._root
             try:
-                self._root = self._enter([folder])
+                self._root = self._enter(parts(folder))
             except Unsafe as error:
                 raise OSError(str(error)) from error
             finally:
@@ -128,7 +128,7 @@ class Store:
         os.utime(new.fileno(), (mtime, mtime))
         if self._place(new, name, names):
             return path
-        self._place(new, name, [self._shared_by, *names], replace=True)
+        self._place(new, name, [*parts(self._shared_by), *names], replace=True)
         return self._shared_by + '/' + path
 
     def _unlink(self, name: str) -> None:

@@ -89,6 +89,15 @@ class TestStore(unittest.TestCase):
                 self.assertEqual(self.open(node).file('a/x', iter((content,)), 0o644, 1), expected)
         self.assertEqual(self.files(), {'a/x': '1', 'two/a/x': '2+'})
 
+    def test_the_name_of_a_node_leads_nowhere(self) -> None:
+        with self.assertRaisesRegex(OSError, 'not a path below the folder'):
+            store.Store(str(self.root), folder='..')
+        self.open('one').file('x', iter((b'1',)), 0o644, 1)
+        with self.assertRaisesRegex(store.Unsafe, 'not a path below the folder'):
+            self.open('..').file('x', iter((b'2',)), 0o644, 1)
+        self.assertEqual(sorted(os.listdir(self.base)), ['logs', 'logs-private'])
+        self.assertEqual(self.files(), {'x': '1'})
+
     def test_a_file_where_a_folder_is(self) -> None:
         opened = self.open()
         opened.folder('a')
