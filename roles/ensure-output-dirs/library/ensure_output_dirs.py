@@ -9,7 +9,7 @@ short_description: Make the folders that a job leaves its results in
 description:
   - Makes C(logs), C(artifacts) and C(docs) below one folder, and that folder. What is there stays as it is.
 options:
-  path: {description: The folder, an absolute path., type: str, required: true}
+  path: {description: 'The folder, an absolute path or one that begins with ~.', type: str, required: true}
 attributes:
   check_mode: {support: full}
 author: [zuul-stdlib]
@@ -36,13 +36,14 @@ class Refused(Exception):
 
 
 def missing(path: str) -> List[str]:
-    """Return the folders below *path* that are not there yet.
+    """Return the folders below *path* that are not there yet. A ``~`` is the user's home, as for fetch-output.
 
     :raises Refused: something else lies where one should be, or *path* is not absolute.
     """
+    given, path = path, os.path.expanduser(path)
     if not path.startswith('/'):
         raise Refused("ensure-output-dirs: zuul_output_dir is '%s': not an absolute path. "
-                      "Write for example '/home/zuul/zuul-output'." % path)
+                      "Write for example '/home/zuul/zuul-output'." % given)
     wanted = [os.path.join(path, name) for name in FOLDERS]
     blocked = [one for one in [path, *wanted] if os.path.lexists(one) and not os.path.isdir(one)]
     if blocked:

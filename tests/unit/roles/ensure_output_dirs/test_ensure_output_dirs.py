@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 import tempfile
 import unittest
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from tests.unit.roles import library
 
@@ -19,6 +21,11 @@ class TestMissing(unittest.TestCase):
                 for name in there:
                     Path(folder, name).mkdir()
                 self.assertEqual([Path(path).name for path in module.missing(folder)], expected)
+
+    def test_below_the_users_home(self) -> None:
+        with mock.patch.dict(os.environ, HOME='/nonexistent/home'):
+            self.assertEqual(module.missing('~/out'),
+                             [f'/nonexistent/home/out/{name}' for name in ('logs', 'artifacts', 'docs')])
 
     def test_refused(self) -> None:
         with self.assertRaisesRegex(module.Refused, "zuul_output_dir is 'out': not an absolute path"):
