@@ -60,6 +60,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 from ansible.module_utils import stage_output_copy as copy
 from ansible.module_utils.basic import AnsibleModule
 
+_LONGER = 10     # seconds that root's process has more than it knows of
 _LOADER = 'import sys; i = sys.stdin.buffer; exec(compile(i.read(int(i.readline())), "stage_output_copy", "exec"))'
 
 
@@ -98,12 +99,17 @@ def through_sudo(request: Mapping[str, Any]) -> Dict[str, Any]:
     source = inspect.getsource(copy).encode()
     given = b'%d\n%s%s\n' % (len(source), source, json.dumps(request).encode())
     argv = ['sudo', '-n', '--', sys.executable, '-I', '-c', _LOADER]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        try:
-            out, said = process.communicate(given, request['seconds'] + 10)
-        except subprocess.TimeoutExpired:
-            # Root's process is not ours to kill; it ends by itself when it writes.
-            raise OSError('sudo does not end') from None
+    # In a `with`, the end of sudo would be waited for, however long it takes: root's process is not ours to kill.
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        out, said = process.communicate(given, request['seconds'] + _LONGER)
+    except subprocess.TimeoutExpired:
+        raise OSError('sudo does not end') from None
+    finally:
+        # Root's process ends by itself when it writes.
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
     if process.returncode:
         raise OSError('sudo: %s' % said.decode('utf-8', 'replace').strip()[-500:])
     return dict(json.loads(out))

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from typing import Any
@@ -344,3 +345,10 @@ class TestRights(StageTest):
         self.assertRegex(result['problems'][1],
                          'what .* may not read is left out: sudo: sudo: a password is required$')
         self.assertEqual(result['ansible_facts'], {'stage_output_problems': result['problems']})
+
+    def test_a_sudo_that_hangs_is_not_waited_for(self) -> None:
+        began = time.monotonic()
+        with mock.patch.object(module, '_LONGER', -59.5):
+            result = self.run_module('exec sleep 20')
+        self.assertLess(time.monotonic() - began, 15)
+        self.assertRegex(result['problems'][1], 'what .* may not read is left out: sudo does not end$')
