@@ -1,15 +1,22 @@
-"""What the playbooks of the config project hand to the roles that write on the executor."""
+"""What a job cannot say with its variables: how ssh is called, and what roles with trust write on the executor."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import tempfile
 import unittest
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from zuul_local import paths
 
+VARIABLES = paths.LIBRARY / 'config-project' / 'executor-variables.yaml'
 PLAYBOOKS = paths.LIBRARY / 'config-project' / 'playbooks'
 # Only shown, in the header of the log.
 SHOWN = {'zuul_log_url'}
@@ -45,3 +52,27 @@ class TestTrustedPlaybooks(unittest.TestCase):
                     with self.subTest(playbook=playbook.name, role=role):
                         self.assertEqual(set(), wanted - passed)
         self.assertGreater(len(seen), 15)
+
+
+class TestExecutorVariables(unittest.TestCase):
+
+    def test_no_variable_of_a_job_is_part_of_how_ssh_is_called(self) -> None:
+        names = yaml.safe_load(VARIABLES.read_text())
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            (folder / 'inventory.json').write_text(json.dumps({'all': {
+                'hosts': {'node': {'ansible_connection': 'ssh', 'ansible_host': '192.0.2.1',
+                                   'ansible_python_interpreter': '/usr/bin/python3'}},
+                'vars': dict.fromkeys({*names, 'ansible_ssh_host'}, '-oProxyCommand=poison')}}))
+            (folder / 'play.json').write_text(json.dumps([
+                {'hosts': 'all', 'gather_facts': False, 'tasks': [{'ansible.builtin.ping': None}]}]))
+            (folder / 'ssh').write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {folder}/calls\nexit 255\n')
+            (folder / 'ssh').chmod(0o755)
+            subprocess.run(
+                [Path(sys.executable).parent / 'ansible-playbook', '-i', 'inventory.json', '-e', f'@{VARIABLES}',
+                 'play.json'], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                timeout=120, check=False,
+                env={'PATH': f'{folder}:{os.environ["PATH"]}', 'HOME': scratch, 'LC_ALL': 'C.UTF-8'})
+            calls = (folder / 'calls').read_text()
+        self.assertIn('\n192.0.2.1\n', calls)
+        self.assertNotIn('poison', calls)
