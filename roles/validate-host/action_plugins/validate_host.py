@@ -12,7 +12,7 @@ from typing import Any, Dict, Optional
 
 from ansible.plugins.action import ActionBase
 
-_CHARACTERS, _SECTIONS = 256 * 1024, 200
+_CHARACTERS, _SECTIONS, _SAID = 256 * 1024, 200, 2000
 
 
 def clean(text: Any, most: int = _CHARACTERS) -> str:
@@ -48,6 +48,13 @@ def refusal(host: str, answer: Dict[str, Any]) -> Optional[str]:
         return None
     return "validate-host: node '%s' does not suit, %d problem%s:\n%s" % (
         clean(host, 200), len(lines), '' if len(lines) == 1 else 's', '\n'.join('  - ' + one for one in lines))
+
+
+def failure(answer: Dict[str, Any]) -> str:
+    """Return why the module failed, with the end of what Python or the node's shell said instead of an answer."""
+    said = (str(answer.get(name) or '').strip() for name in ('module_stderr', 'module_stdout'))
+    return clean('\n'.join([str(answer.get('msg') or 'validate-host: the node did not answer'),
+                            *(one[-_SAID:] for one in said if one)]))
 
 
 def write_below(root: str, folder: str, name: str, text: str) -> bool:
@@ -102,7 +109,7 @@ class ActionModule(ActionBase):
         root, folder, host = (args.pop(name) for name in ('root', 'folder', 'host'))
         answer = self._execute_module('validate_host_facts', module_args=args, task_vars=task_vars)
         if answer.get('failed'):
-            return {'failed': True, 'msg': clean(answer.get('msg') or 'validate-host: the node did not answer')}
+            return {'failed': True, 'msg': failure(answer)}
         created = False
         if not self._task.check_mode:
             try:

@@ -23,6 +23,7 @@ _OWN = re.compile(
     r'|ansible_(facts|check_mode|collection_name|config_file|current_hosts|delegated_vars|dependent_role_names|diff_mode'
     r'|failed_hosts|forks|inventory_sources|limit|parent_role_\w+|play_\w+|playbook_python|role_\w+|run_tags|search_path'
     r'|skip_tags|verbosity|version))$')
+_SAID = 2000        # characters of what a node says instead of an answer
 _SHORTEST = 6       # a shorter secret would be found in everything
 
 
@@ -223,6 +224,13 @@ def inventory(hosts: Iterable[str], hostvars: Mapping[str, Any], wishes: Wishes,
     return text, sorted(left_out)
 
 
+def failure(answer: Mapping[str, Any]) -> str:
+    """Return why the module failed, with the end of what Python or the node's shell said instead of an answer."""
+    said = (str(answer.get(name) or '').strip() for name in ('module_stderr', 'module_stdout'))
+    return '\n'.join([str(answer.get('msg') or 'write-inventory: the node did not answer'),
+                      *(one[-_SAID:] for one in said if one)])
+
+
 class ActionModule(ActionBase):
     """Make the text on the executor, write it on the node."""
 
@@ -250,7 +258,7 @@ class ActionModule(ActionBase):
         answer = self._execute_module('write_inventory_file', module_args={'path': args['dest'], 'content': text},
                                       task_vars=task_vars)
         if answer.get('failed'):
-            return {'failed': True, 'msg': str(answer.get('msg') or 'write-inventory: the node did not answer')}
+            return {'failed': True, 'msg': failure(answer)}
         without = '; left out: ' + ', '.join(left_out) if left_out else ''
         return {'changed': bool(answer.get('changed')), 'left_out': left_out,
                 'msg': '%s of %d host%s%s' % (args['dest'], len(hosts), '' if len(hosts) == 1 else 's', without)}

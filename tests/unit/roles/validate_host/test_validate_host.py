@@ -36,6 +36,15 @@ class TestAnswers(unittest.TestCase):
         told.encode('utf-8')
         self.assertLess(len(action.report('n', {'sections': [['T', 'x' * 10 ** 6]]})), 300000)
 
+    def test_failures(self) -> None:
+        for answer, expected in (
+                ({}, 'validate-host: the node did not answer'),
+                ({'msg': 'why', 'module_stderr': '', 'module_stdout': None}, 'why'),
+                ({'msg': 'MODULE FAILURE', 'module_stderr': 'x' * 9000 + ' No space left\n', 'module_stdout': 'a\x1b'},
+                 'MODULE FAILURE\n' + 'x' * 1986 + ' No space left\na\ufffd')):
+            with self.subTest(answer=answer):
+                self.assertEqual(action.failure(answer), expected)
+
     def test_refusals(self) -> None:
         none: list[dict[str, object]] = [{}, {'problems': []}, {'problems': 'no list'}, {'problems': None}]
         for answer in none:

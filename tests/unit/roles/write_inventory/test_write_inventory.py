@@ -130,6 +130,15 @@ class TestWishes(unittest.TestCase):
         self.assertEqual(action._SECRET, other._SECRET)
 
 
+class TestFailure(unittest.TestCase):
+    def test_what_the_node_said(self) -> None:
+        for answer, expected in (({}, 'write-inventory: the node did not answer'), ({'msg': 'why'}, 'why'),
+                                 ({'msg': 'MODULE FAILURE', 'module_stderr': 'No space left\n', 'module_stdout': ''},
+                                  'MODULE FAILURE\nNo space left')):
+            with self.subTest(answer=answer):
+                self.assertEqual(action.failure(answer), expected)
+
+
 class TestPlaybook(unittest.TestCase):
     def test_secrets_beside_the_inventory(self) -> None:
         with tempfile.TemporaryDirectory() as name:
