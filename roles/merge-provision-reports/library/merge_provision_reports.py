@@ -167,8 +167,8 @@ def merge(folder: str, check_mode: bool) -> dict[str, Any]:
     left_out: list[str] = []
     for found in records(folder):
         with open(found.descriptor, 'rb') as stream:
-            if len(tools) >= MAX_FILES:
-                left_out.append(f'{text(found.name)}: more than {MAX_FILES} records')
+            if len(tools) + len(left_out) >= MAX_FILES:
+                left_out.append(f'{text(found.name)}: one of more than {MAX_FILES} files')
                 break
             try:
                 tools.append({'node': text(found.node), **record(stream.read(MAX_BYTES + 1))})

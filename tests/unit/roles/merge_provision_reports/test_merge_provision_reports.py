@@ -7,6 +7,7 @@ import tempfile
 import unittest
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from tests.unit.roles import library
 
@@ -102,6 +103,13 @@ class TestMerge(unittest.TestCase):
             self.put(f'provision/{number:03}.json', json.dumps(GOOD))
         result = reports.merge(str(self.logs), False)
         self.assertEqual(result['tools'], reports.MAX_FILES)
+
+    def test_too_many_that_are_none(self) -> None:
+        for number in range(reports.MAX_FILES + 5):
+            self.put(f'provision/{number:03}.json', '[')
+        with mock.patch.object(reports, 'record', side_effect=ValueError('none')) as looked_at:
+            self.assertEqual(reports.merge(str(self.logs), False)['tools'], 0)
+        self.assertEqual(looked_at.call_count, reports.MAX_FILES)
 
     def test_nothing_and_check_mode(self) -> None:
         self.assertEqual(reports.merge(str(self.logs), False), {'changed': False, 'tools': 0, 'lines': []})
