@@ -84,15 +84,16 @@ class RunnerTest(unittest.TestCase):
         self.addCleanup(self._end, process)
         return process
 
-    def finish(self, process: subprocess.Popen[str], code: int, before: str = '') -> str:
+    def finish(self, process: subprocess.Popen[str], code: int, before: str = '', longest: float = LONGEST) -> str:
         """Wait for the end of *process*, which must leave nothing and exit with *code*; return all that it printed."""
-        output = before + process.communicate(timeout=LONGEST)[0]
+        output = before + process.communicate(timeout=longest)[0]
         self.assertEqual(code, process.returncode, output)
         self.assert_nothing_left(process.pid)
         return output
 
-    def zuul_local(self, *words: str, folder: Path, code: int = 0, env: Mapping[str, str] | None = None) -> str:
-        output = self.finish(self.start(*words, folder=folder, env=env), code)
+    def zuul_local(self, *words: str, folder: Path, code: int = 0, env: Mapping[str, str] | None = None,
+                   longest: float = LONGEST) -> str:
+        output = self.finish(self.start(*words, folder=folder, env=env), code, longest=longest)
         self.assertNotIn('Traceback', output)
         return output
 

@@ -50,6 +50,14 @@ BEFORE = {
         chdir: "{{ zuul.project.src_dir }}"
 ''',
 }
+#: examples that one node in a container cannot take as they stand, and why; the roles' self-tests try them
+ELSEWHERE = {
+    'configure-mirrors': 'nobody answers at mirror.example.com',
+    'enable-fips': 'Debian has no FIPS mode, so the role refuses it',
+    'ensure-package-repositories': 'nobody answers at packages.example.com',
+    'post-reboot-tasks': 'a container that starts again is gone',
+    'upload-git-mirror': 'it takes a git server and a secret',
+}
 PROJECT = {
     'README.rst': 'Example\n=======\n',
     'example.py': '',
@@ -105,14 +113,15 @@ class TestExamples(RunnerTest):
         self.assertEqual([], sorted(path.name for path in (LIBRARY / 'roles').iterdir() if path.name not in plays))
         files = {f'playbooks/{role}.yaml': text for role, text in plays.items()}
         files.update({f'playbooks/before-{role}.yaml': text for role, text in BEFORE.items()})
-        run = [f'playbooks/{name}.yaml' for role in plays
+        self.assertLessEqual(set(ELSEWHERE), set(plays))
+        run = [f'playbooks/{name}.yaml' for role in plays if role not in ELSEWHERE
                for name in ([f'before-{role}'] if role in BEFORE else []) + [role]]
         folder = self.make_project({'.zuul.yaml': '- job:\n    name: examples\n    parent: base\n    run:\n' + ''.join(
             f'      - {path}\n' for path in run), **PROJECT, **files}, commit=False)
         Path(folder, 'tools/test-setup.sh').chmod(0o755)
         self.git(folder, 'add', '--all')
         self.git(folder, 'commit', '-q', '-m', 'First')
-        output = self.zuul_local('run', 'examples', folder=folder)
+        output = self.zuul_local('run', 'examples', folder=folder, longest=1200)
         self.assertIn('SUCCESS   examples', output)
         for path in run:
             self.assertIn(f'/{path}@main', output)
