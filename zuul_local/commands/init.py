@@ -46,7 +46,10 @@ def make_config_project(folder: Path) -> bool:
         raise UserError(f'{folder} holds {", ".join(clash)} already and no {trusted_roles.LIST}; nothing was written.',
                         'Name an empty folder, or one that was made so.')
     try:
-        shutil.copytree(SOURCE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns('.zuul-local', '__pycache__'))
+        ignored = shutil.ignore_patterns('.zuul-local', '__pycache__', trusted_roles.LIST)
+        shutil.copytree(SOURCE, folder, dirs_exist_ok=True, ignore=ignored)
+        # the last one: by it a folder is known to be complete
+        shutil.copy2(SOURCE / trusted_roles.LIST, folder)
     except OSError as error:
         raise UserError(f'{folder}: cannot be written: {error}') from error
     return True

@@ -82,5 +82,5 @@ def _content(role: Path) -> dict[str, bytes]:
 
 def _files(role: Path) -> Iterator[Path]:
     for path in sorted(role.rglob('*')):
-        if path.is_file() and '__pycache__' not in path.parts:
+        if path.is_file() and '__pycache__' not in path.parts and path.suffix != '.pyc':
             yield path

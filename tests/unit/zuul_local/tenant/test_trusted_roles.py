@@ -1,11 +1,14 @@
 """Copies of the library's roles in a config project."""
 
+import errno
 import io
+import shutil
 import unittest
 from argparse import Namespace
 from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 from zuul_local import paths
 from zuul_local.commands.init import init
@@ -63,6 +66,7 @@ class TestTrustedRoles(unittest.TestCase):
     def test_what_python_leaves_is_no_drift(self):
         self.copy()
         self.write(self.library, 'roles/one/library/__pycache__/one.pyc', 'x')
+        self.write(self.library, 'roles/one/library/two.pyc', 'x')
         self.assertEqual([], trusted_roles.drifted(self.folder, self.library))
 
     def test_no_such_role(self):
@@ -96,6 +100,17 @@ class TestInit(unittest.TestCase):
         (self.folder / 'tenant.yaml').write_text('mine')
         self.assertIn(f'brought up to date: {names[0]}.', self.init())
         self.assertEqual('mine', (self.folder / 'tenant.yaml').read_text())
+
+    def test_what_was_half_copied_is_not_taken_for_whole(self):
+        real = shutil.copytree
+
+        def full(source, target, *more, **options):
+            real(source, target, *more, **options)
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        with patch.object(shutil, 'copytree', full), self.assertRaisesRegex(UserError, 'cannot be written'):
+            self.init()
+        with self.assertRaisesRegex(UserError, 'already and no roles.list'):
+            self.init()
 
     def test_something_else_is_there(self):
         self.folder.mkdir()
