@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import yaml
 
 from zuul_local import paths
@@ -52,6 +53,22 @@ class TestTrustedPlaybooks(unittest.TestCase):
                     with self.subTest(playbook=playbook.name, role=role):
                         self.assertEqual(set(), wanted - passed)
         self.assertGreater(len(seen), 15)
+
+
+class TestDeadlines(unittest.TestCase):
+
+    def test_what_is_collected_takes_less_than_its_time_however_many_nodes_there_are(self) -> None:
+        post, merge = yaml.safe_load((PLAYBOOKS / 'base' / 'post.yaml').read_text())
+        jobs = yaml.safe_load((PLAYBOOKS.parent / 'zuul.d' / 'jobs.yaml').read_text())
+        limit = next(one['job']['post-timeout'] for one in jobs if one['job']['name'] == 'base-minimal')
+        at_the_end = merge['tasks'][0]['vars']['merge_output_to_logs_timeout']
+        templates = [jinja2.Template(text) for task in post['tasks'] for text in task['vars'].values()]
+        self.assertEqual(2, len(templates))
+        for nodes in (1, 5, 6, 17, 100):
+            seconds = [int(one.render(groups={'all': ['a node'] * nodes})) for one in templates]
+            with self.subTest(nodes=nodes):
+                self.assertLess(-(-nodes // 5) * sum(seconds) + at_the_end, limit)
+                self.assertGreaterEqual(min(seconds), 5)
 
 
 class TestExecutorVariables(unittest.TestCase):
