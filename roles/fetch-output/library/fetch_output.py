@@ -70,7 +70,7 @@ from typing import IO, Any, Dict, Iterator, List
 
 from ansible.module_utils import fetch_output_agent as agent
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.fetch_output_ssh import SPEC, NodeError, Session, ssh_command
+from ansible.module_utils.fetch_output_ssh import SPEC, NodeError, connect
 from ansible.module_utils.fetch_output_store import Store, Unsafe
 
 PARTS = ('logs', 'artifacts', 'docs')
@@ -191,10 +191,9 @@ def fetch(params: Dict[str, Any]) -> Dict[str, Any]:
     stores: Dict[str, Store] = {}
     session = None
     try:
-        session = Session(ssh_command(params), inspect.getsource(agent))
         limits = {name: params[name] for name in ('max_files', 'max_bytes', 'max_file_bytes')}
-        session.write(agent.dump({'root': params['source'], 'parts': PARTS, **limits}))
-        session.greet()
+        request = agent.dump({'root': params['source'], 'parts': PARTS, **limits})
+        session = connect(params, inspect.getsource(agent), request)
         # Folders that are made only now: no empty ones when the node cannot be reached.
         stores['logs'] = Store(params['logs'], params['logs_folder'], reserved=() if params['logs_folder'] else ZUULS)
         stores['artifacts'] = Store(params['artifacts'], shared_by=params['node'])

@@ -65,7 +65,7 @@ from typing import IO, Any, Deque, Dict, Iterator, List, Optional, Sequence, Set
 
 from ansible.module_utils import prepare_workspace_git_agent as agent
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.prepare_workspace_git_ssh import SPEC, NodeError, Session, ssh_command
+from ansible.module_utils.prepare_workspace_git_ssh import SPEC, NodeError, Session, connect
 
 # Packs that are made ahead while one is sent.
 _AHEAD = 3
@@ -186,16 +186,15 @@ def push(params: Dict[str, Any], projects: Sequence[Dict[str, Any]], fresh: bool
     :param fresh: without what the node has.
     :raises NodeError: the session failed.
     """
-    session = Session(ssh_command(params), inspect.getsource(agent))
-    session.write(agent.dump({
+    request = agent.dump({
         'root': params['root'], 'fresh': fresh,
         'cache_root': '' if fresh else params['cached_repos_root'],
-        'projects': [{'src_dir': one['src_dir'], 'canonical_name': one['canonical_name']} for one in projects]}))
-    session.flush()
+        'projects': [{'src_dir': one['src_dir'], 'canonical_name': one['canonical_name']} for one in projects]})
     repos = [os.path.join(params['source'], one['src_dir']) for one in projects]
     with ThreadPoolExecutor(agent.WORKERS) as pool:
-        wants = list(pool.map(want, repos, projects))
-    session.greet()
+        pending = pool.map(want, repos, projects)
+        session = connect(params, inspect.getsource(agent), request)
+        wants = list(pending)
     haves = _answer(session)
     sizes = []
     for wanted, packer in zip(wants, _packs(repos, wants, haves)):

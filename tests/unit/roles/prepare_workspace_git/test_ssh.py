@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import pathlib
 import subprocess
 import sys
+import tempfile
 import unittest
+import unittest.mock
 from typing import Any
 
 from tests.unit.roles import ROLES, module_utils
@@ -56,7 +59,9 @@ class TestSession(unittest.TestCase):
 
     def session(self, before: str = '', program: str = '') -> Any:
         remote = ssh.ssh_command(NODE)[-1].replace('/usr/bin/python3', sys.executable, 1)
-        return ssh.Session(('sh', '-c', before + remote), program or self.program)
+        session = ssh.Session(('sh', '-c', before + remote))
+        session.start(program or self.program)
+        return session
 
     def test_what_a_login_script_says_is_skipped(self) -> None:
         session = self.session('echo Welcome; echo; printf Hello; ',
@@ -79,7 +84,46 @@ class TestSession(unittest.TestCase):
 
     def test_no_ssh(self) -> None:
         with self.assertRaisesRegex(ssh.NodeError, 'cannot start /nonexistent'):
-            ssh.Session(('/nonexistent',), '')
+            ssh.Session(('/nonexistent',))
+
+
+class TestConnect(unittest.TestCase):
+    """A script stands in for ssh: it fails as often as it is told to, and then is the node."""
+
+    def connect(self, failures: int, code: int) -> tuple[Any, int]:
+        """Return the session or what was raised, and how often ssh was called."""
+        with tempfile.TemporaryDirectory() as folder, unittest.mock.patch.object(ssh, '_WAITS', (0.01, 0.01)):
+            program, calls = pathlib.Path(folder, 'ssh'), pathlib.Path(folder, 'calls')
+            program.write_text(f'#!/bin/sh\necho >> {calls}\n'
+                               f'[ $(wc -l < {calls}) -gt {failures} ] || {{ echo refused >&2; exit {code}; }}\n'
+                               'while [ "$1" != -- ]; do shift; done\nexec sh -c "$3"\n')
+            program.chmod(0o755)
+            node = dict(NODE, ssh_executable=str(program), python=sys.executable)
+            agent = TestSession.program + 'print(sys.stdin.readline().upper(), end="")'
+            try:
+                result = ssh.connect(node, agent, b'hello\n')
+            except ssh.NodeError as error:
+                result = error
+            return result, len(calls.read_text())
+
+    def test_a_server_that_refuses_for_a_moment(self) -> None:
+        session, calls = self.connect(2, 255)
+        self.assertEqual((session.reader.readline(), session.close(), calls), (b'HELLO\n', 0, 3))
+
+    def test_a_server_that_goes_on_to_refuse(self) -> None:
+        error, calls = self.connect(9, 255)
+        self.assertEqual(calls, 3)
+        self.assertIsInstance(error, ssh.NotReached)
+        self.assertRegex(str(error), r'exit code 255\): refused')
+
+    def test_a_node_without_python_is_not_asked_again(self) -> None:
+        error, calls = self.connect(9, 127)
+        self.assertEqual(calls, 1)
+        self.assertNotIsInstance(error, ssh.NotReached)
+
+    def test_an_open_quote(self) -> None:
+        with self.assertRaisesRegex(ssh.NodeError, 'ansible_ssh_extra_args'):
+            ssh.connect(dict(NODE, ssh_args="-o 'User=me"), '', b'')
 
 
 class TestCopies(unittest.TestCase):
