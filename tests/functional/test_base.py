@@ -99,7 +99,7 @@ class TestTrust(BaseTest):
             # nothing of the job's own runs on the executor, where it may use what it likes
             job = JOB.replace('    run:', f'    vars: {words}\n    extra-vars: {words}\n    run:')
             folder = self.make_project({'.zuul.yaml': job, 'playbooks/run.yaml': PLAY}, f'demo{number}')
-            # a job that has sudo everywhere does itself harm
+            # the home is root's then, and the sources come as the user who connects
             output = self.zuul_local('run', 'demo', folder=folder, code=1 if 'ansible_become' in variables else 0)
             self.assertIn('POST-RUN END RESULT_NORMAL: [trusted : local/config-project/playbooks/base-minimal', output)
             self.assertEqual([], list(self.published(folder).glob('was-run*')))
