@@ -38,8 +38,10 @@ EXAMPLES = r"""
 RETURN = r"""
 files: {description: Files that were written or removed., type: list, elements: str, returned: success}
 refreshed: {description: Whether apt fetched its lists., type: bool, returned: success}
+notes: {description: What of the mirror is not used and why., type: list, elements: str, returned: success}
 """
 
+import contextlib
 import glob
 import os
 import platform
@@ -149,6 +151,12 @@ def sources(release: str) -> list[str]:
 def configure(params: dict[str, Any], release: str, user: pwd.struct_passwd, store: files.Store, run: Run, dry: bool
               ) -> dict[str, Any]:
     """Bring the files into the wanted state and return the task's result. Raises Refused, OSError."""
+    unverified = request.unverified(params)
+    if unverified:
+        params = dict(params, pypi_mirror='', uv_index='' if params['uv_index'] == unverified else params['uv_index'])
+    notes = [f'pip and uv stay as they are: {unverified} is not https, so they would take nothing of it. Set '
+             'mirror_use_ssl when the mirror has https, or configure_mirrors_pypi_trusted to trust it.'
+             ] if unverified else []
     found = request.problems(params, release)
     if found:
         raise refusal(found)
@@ -163,26 +171,35 @@ def configure(params: dict[str, Any], release: str, user: pwd.struct_passwd, sto
     before = {path: files.read(path) for path in wanted}
     changed = {path: text for path, text in wanted.items() if text != before[path]}
     if dry or not changed:
-        return {'changed': bool(changed), 'files': sorted(changed), 'refreshed': False}
-    for path, text in changed.items():
-        store.remember(path, text)
-        files.write(path, text, (user.pw_uid, user.pw_gid) if path.startswith(user.pw_dir + '/') else (0, 0))
+        return {'changed': bool(changed), 'files': sorted(changed), 'refreshed': False, 'notes': notes}
+
+    def owner(path: str) -> tuple[int, int]:
+        return (user.pw_uid, user.pw_gid) if path.startswith(user.pw_dir + '/') else (0, 0)
+    try:
+        for path, text in changed.items():
+            store.remember(path, text)
+            files.write(path, text, owner(path))
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            put_back({path: before[path] for path in changed}, owner)
+        raise Refused(f'configure-mirrors: cannot write {error.filename or "the files"}: {error.strerror}. Those '
+                      'written before are as they were.') from error
     refreshed = any(map(is_of_apt, changed))
     said = refresh(run) if refreshed else ''
     if said:
-        put_back({path: before[path] for path in changed})
+        put_back({path: before[path] for path in changed}, owner)
         raise Refused('configure-mirrors: the mirror does not have what apt needs, and all files are as they were '
                       f'before. apt-get update says:\n{said}')
-    return {'changed': True, 'files': sorted(changed), 'refreshed': refreshed}
+    return {'changed': True, 'files': sorted(changed), 'refreshed': refreshed, 'notes': notes}
 
 
-def put_back(before: dict[str, str | None]) -> None:
+def put_back(before: dict[str, str | None], owner: Callable[[str], tuple[int, int]]) -> None:
     """Write what files had before; None is a file that was not there."""
     for path, text in before.items():
-        if text is None:
+        if text is not None:
+            files.write(path, text, owner(path))
+        elif os.path.lexists(path):
             os.unlink(path)
-        else:
-            files.write(path, text, (0, 0))
 
 
 def restore(store: files.Store, run: Run, dry: bool) -> dict[str, Any]:
@@ -197,7 +214,7 @@ def restore(store: files.Store, run: Run, dry: bool) -> dict[str, Any]:
     said = refresh(run) if refreshed else ''
     if said:
         raise Refused(f'configure-mirrors: all files are as they were before, but apt-get update says:\n{said}')
-    return {'changed': bool(changed), 'files': sorted(changed), 'refreshed': refreshed}
+    return {'changed': bool(changed), 'files': sorted(changed), 'refreshed': refreshed, 'notes': []}
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from ansible.module_utils import configure_mirrors_apt as apt
 from ansible.module_utils import configure_mirrors_rpm as rpm
 
-_HOST = r'(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?'
+_HOST = r'(?:[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?'
 _URL = rf'https?://{_HOST}(?:/[A-Za-z0-9._~+,=:@%&;/-]*)?'
 _LOOPBACK = re.compile(r'(?:localhost|127(?:\.[0-9]+){3}|::1)')
 _ARCHIVES = ('debian', 'debian-security', 'ubuntu', 'ubuntu-ports',
@@ -38,6 +38,16 @@ def apt_wish(params: dict[str, Any], release: str, machine: str) -> apt.Wish:
     system, codename = system_of(release)
     return apt.Wish(system, codename, archives(params), machine not in ('x86_64', 'i686', 'i386'),
                     params['apt_trusted'], params['apt_source'])
+
+
+def unverified(params: dict[str, Any]) -> str:
+    """The URL of the mirror's Python packages where nobody asked for them and pip would take nothing of it, else ''.
+
+    Packages of apt and dnf are signed, so a mirror without https is of use to them alone.
+    """
+    url = f"http://{params['mirror_fqdn']}/pypi/simple"
+    return url if (params['mirror_fqdn'] and params['pypi_mirror'] == url and re.fullmatch(_URL, url)
+                   and not params['pypi_trusted'] and _is_open(url)) else ''
 
 
 def problems(params: dict[str, Any], release: str) -> list[str]:

@@ -60,13 +60,34 @@ class TestConfigure(unittest.TestCase):
             return configure.restore(store, self.run_command, dry)
         return configure.configure({**NOTHING, **params}, DEBIAN, self.user, store, self.run_command, dry)
 
+    def test_a_mirror_without_https_is_for_signed_packages_only(self) -> None:
+        index = 'http://a/pypi/simple'
+        result = self.call(mirror_fqdn='a', scheme='http', pypi_fqdn='a', pypi_mirror=index, uv_index=index)
+        self.assertEqual(result['files'], [str(self.list)])
+        self.assertIn(f'pip and uv stay as they are: {index} is not https', result['notes'][0])
+        result = self.call(mirror_fqdn='a', scheme='http', pypi_fqdn='a', pypi_mirror=index, pypi_trusted=True)
+        self.assertEqual((result['files'], result['notes']), ([str(self.pip)], []))
+
+    def test_a_disk_that_fills_up(self) -> None:
+        write = files.write
+
+        def full(path: str, text: str, *rest: Any) -> None:
+            if path == str(self.go) and text:
+                raise OSError(28, 'No space left on device', path)
+            write(path, text, *rest)
+        self.replace(files, 'write', full)
+        with self.assertRaisesRegex(configure.Refused, f'cannot write {self.go}: No space left.*as they were'):
+            self.call(**ON_A)
+        self.assertEqual(self.list.read_text(), LINE)
+        self.assertFalse(self.pip.exists())
+
     def test_written_once(self) -> None:
         result = self.call(**ON_A)
         self.assertEqual(result['files'], sorted(map(str, (self.list, self.pip, self.go))))
         self.assertEqual(self.list.read_text(), LINE.replace('http://deb.debian.org', 'https://a'))
         self.assertEqual(self.go.read_text(), 'GOPROXY=https://a/go\n')
         self.assertEqual(stat.S_IMODE(self.pip.stat().st_mode), 0o644)
-        self.assertEqual(self.call(**ON_A), {'changed': False, 'files': [], 'refreshed': False})
+        self.assertEqual(self.call(**ON_A), {'changed': False, 'files': [], 'refreshed': False, 'notes': []})
 
     def test_another_mirror_starts_from_what_was_there_first(self) -> None:
         self.list.write_text(LINE.replace('deb ', 'deb [trusted=yes] ') + 'deb https://o/apt stable main\n')
