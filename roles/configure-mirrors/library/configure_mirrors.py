@@ -41,7 +41,6 @@ refreshed: {description: Whether apt fetched its lists., type: bool, returned: s
 notes: {description: What of the mirror is not used and why., type: list, elements: str, returned: success}
 """
 
-import contextlib
 import glob
 import os
 import platform
@@ -151,12 +150,7 @@ def sources(release: str) -> list[str]:
 def configure(params: dict[str, Any], release: str, user: pwd.struct_passwd, store: files.Store, run: Run, dry: bool
               ) -> dict[str, Any]:
     """Bring the files into the wanted state and return the task's result. Raises Refused, OSError."""
-    unverified = request.unverified(params)
-    if unverified:
-        params = dict(params, pypi_mirror='', uv_index='' if params['uv_index'] == unverified else params['uv_index'])
-    notes = [f'pip and uv stay as they are: {unverified} is not https, so they would take nothing of it. Set '
-             'mirror_use_ssl when the mirror has https, or configure_mirrors_pypi_trusted to trust it.'
-             ] if unverified else []
+    params, notes = request.usable(params)
     found = request.problems(params, release)
     if found:
         raise refusal(found)
@@ -180,8 +174,7 @@ def configure(params: dict[str, Any], release: str, user: pwd.struct_passwd, sto
             store.remember(path, text)
             files.write(path, text, owner(path))
     except OSError as error:
-        with contextlib.suppress(OSError):
-            put_back({path: before[path] for path in changed}, owner)
+        put_back({path: before[path] for path in changed}, owner)
         raise Refused(f'configure-mirrors: cannot write {error.filename or "the files"}: {error.strerror}. Those '
                       'written before are as they were.') from error
     refreshed = any(map(is_of_apt, changed))

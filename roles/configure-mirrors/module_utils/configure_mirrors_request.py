@@ -14,6 +14,7 @@ _URL = rf'https?://{_HOST}(?:/[A-Za-z0-9._~+,=:@%&;/-]*)?'
 _LOOPBACK = re.compile(r'(?:localhost|127(?:\.[0-9]+){3}|::1)')
 _ARCHIVES = ('debian', 'debian-security', 'ubuntu', 'ubuntu-ports',
              *sorted({archive for archive, _ in rpm.SYSTEMS.values()}), rpm.EXTRA)
+_VERIFY = 'Set mirror_use_ssl when the mirror has https, or configure_mirrors_pypi_trusted to trust it.'
 _SWITCH_OFF = "Set pypi_fqdn instead of mirror_fqdn, for Python's packages only."
 
 
@@ -40,14 +41,18 @@ def apt_wish(params: dict[str, Any], release: str, machine: str) -> apt.Wish:
                     params['apt_trusted'], params['apt_source'])
 
 
-def unverified(params: dict[str, Any]) -> str:
-    """The URL of the mirror's Python packages where nobody asked for them and pip would take nothing of it, else ''.
+def usable(params: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The request without Python packages of mirror_fqdn of which pip would take nothing, and what to say of it.
 
-    Packages of apt and dnf are signed, so a mirror without https is of use to them alone.
+    Packages of apt and dnf are signed, so a mirror without https is of use to them alone. Only what follows from
+    mirror_fqdn is left out: a URL that somebody asked for is one of the problems.
     """
     url = f"http://{params['mirror_fqdn']}/pypi/simple"
-    return url if (params['mirror_fqdn'] and params['pypi_mirror'] == url and re.fullmatch(_URL, url)
-                   and not params['pypi_trusted'] and _is_open(url)) else ''
+    if not params['mirror_fqdn'] or params['pypi_mirror'] != url or not _is_unverified(url, params):
+        return params, []
+    left = {name: '' for name in ('pypi_mirror', 'uv_index') if params[name] == url}
+    return {**params, **left}, [f'pip and uv stay as they are: {url} is not https, so they would take nothing of it. '
+                                f'{_VERIFY}']
 
 
 def problems(params: dict[str, Any], release: str) -> list[str]:
@@ -91,10 +96,9 @@ def _urls(params: dict[str, Any]) -> list[str]:
             continue
         if not re.fullmatch(_URL, value):
             found.append(_no_url(name, value, example))
-        elif name != 'configure_mirrors_npm_registry' and not params['pypi_trusted'] and _is_open(value):
+        elif name != 'configure_mirrors_npm_registry' and _is_unverified(value, params):
             found.append(f'{name} is {_shown(value)}: what comes over http is not verified, and pip takes nothing of '
-                         'it. Set mirror_use_ssl when the mirror has https, or configure_mirrors_pypi_trusted to trust '
-                         'it.')
+                         f'it. {_VERIFY}')
     value = params['cargo_registry']
     if value and (not re.fullmatch(rf'(?:sparse\+)?{_URL}', value)
                   or (value.startswith('sparse+') and not value.endswith('/'))):
@@ -125,8 +129,10 @@ def _is_wrong_host(value: str) -> bool:
     return bool(value) and not re.fullmatch(_HOST, value)
 
 
-def _is_open(url: str) -> bool:
-    """Whether what comes from there may be anybody's."""
+def _is_unverified(url: str, params: dict[str, Any]) -> bool:
+    """Whether what comes from there may be anybody's, and nobody said to trust it."""
+    if params['pypi_trusted'] or not re.fullmatch(_URL, url):
+        return False
     parts = urlsplit(url)
     return parts.scheme == 'http' and not _LOOPBACK.fullmatch(parts.hostname or '')
 

@@ -22,7 +22,8 @@ class TestProblems(unittest.TestCase):
         for params in (
                 {}, {'mirror_fqdn': 'mirror.example.com'}, {'mirror_fqdn': 'm:8080'},
                 {'mirror_fqdn': '[2001:db8::1]:80'},
-                {'mirror_fqdn': '10.0.0.1'}, {'mirror_fqdn': 'mirror_1.dc_2.example'}, {'archives': {'debian': 'https://m/pub/debian/'}},
+                {'mirror_fqdn': '10.0.0.1'}, {'mirror_fqdn': 'mirror_1.dc_2.example'},
+                {'archives': {'debian': 'https://m/pub/debian/'}},
                 {'pypi_mirror': 'https://m/pypi/simple'},
                 {'pypi_mirror': 'http://127.0.0.1:8/simple', 'scheme': 'http'},
                 {'pypi_mirror': 'http://[::1]:8/simple'},
