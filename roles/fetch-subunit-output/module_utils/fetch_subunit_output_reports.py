@@ -76,7 +76,9 @@ def page(tests: Tests, remarks: Sequence[str], write: Callable[[str], object]) -
     bad = any(tests.counts[status] for status in BAD)
     write(HEAD % {'title': 'Failed tests' if bad else 'Test results'})
     write('<h1>Test results</h1>\n<p class="%s">%s. Run in %s.</p>\n' % (
-        'bad' if bad or not tests.ran() else 'good', counted(tests), took(tests.seconds())))
+        'bad' if bad or remarks or not tests.ran() else 'good', counted(tests), took(tests.seconds())))
+    if tests.left_out:
+        remarks = [*remarks, 'Not all that tests printed fits in here; the subunit stream beside this page has it.']
     for remark in remarks:
         write('<p class="bad">%s</p>\n' % markup(remark))
     parts = [('failed', 'Failed', failed, _failures), ('slowest', 'The %d slowest' % len(slowest), slowest, _slowest),

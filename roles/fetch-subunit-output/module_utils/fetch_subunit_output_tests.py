@@ -108,6 +108,7 @@ class Tests:
     :ivar listed: the tests, as many as are kept.
     :ivar begin: when the first event was, in nanoseconds since 1970; None when unknown.
     :ivar end: the same for the last.
+    :ivar left_out: how often there was no room for what a test printed.
     """
 
     def __init__(self) -> None:
@@ -115,6 +116,7 @@ class Tests:
         self.listed: List[Test] = []
         self.begin: Optional[int] = None
         self.end: Optional[int] = None
+        self.left_out = 0
         self._running: Dict[Tuple[str, str], _Running] = {}
         self._names, self._room = Room(NAMES_ROOM), Room(TEXT_ROOM)
 
@@ -158,6 +160,7 @@ class Tests:
         attachment = test.attachments.get(name)
         if attachment is None:
             if len(test.attachments) >= MAX_ATTACHMENTS or not self._room.take(_OBJECT + len(name) + len(mime)):
+                self.left_out += 1
                 return
             attachment = test.attachments[name] = Attachment(mime)
         attachment.add(event.data, self._room)

@@ -110,6 +110,8 @@ class TestTests(unittest.TestCase):
         tracemalloc.stop()
         self.assertEqual((many.counts['fail'], len(many.listed)), (30_000, 60_000))
         self.assertLess(peak, 60 << 20)
+        self.assertGreater(many.left_out, 0)
+        self.assertIn('Not all that tests printed fits in here', page(many))
 
     def test_room_of_tests_that_passed_is_given_back(self) -> None:
         result = tests.Tests()
