@@ -17,6 +17,15 @@ options:
     type: list
     elements: dict
     required: true
+  more:
+    description:
+      - More sources. C(path) as above, C(part) one of C(logs), C(artifacts), C(docs). C(name) is a path below the part
+        that the source gets; when it is empty, what is in the folder comes without the folder.
+        With C(pattern), each C(*) in the path stands for any characters but C(/), and in C(name) for what these were.
+    type: list
+    elements: dict
+    default: []
+  fact: {description: Name of the fact that gets the problems., type: str, default: stage_output_problems}
   stage_dir:
     description: The folder that gets C(logs), C(artifacts) and C(docs).
     type: str
@@ -41,17 +50,24 @@ RETURN = r'''
 files: {description: Number of files that were copied., type: int, returned: always}
 bytes: {description: Their size before compression., type: int, returned: always}
 missing: {description: Sources that are not there., type: list, elements: str, returned: always}
+found:
+  description: Those of C(more), by the path as it was given, of which at least one file is staged.
+  type: list
+  elements: str
+  returned: always
 problems: {description: What was not staged and why., type: list, elements: str, returned: always}
 ansible_facts:
-  description: C(stage_output_problems), the same as C(problems).
+  description: C(stage_output_found), as C(found), and C(stage_output_problems), or what C(fact) says, as C(problems).
   type: dict
   returned: always
 '''
 
 import getpass
+import glob
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -83,6 +99,63 @@ def wanted(sources: Sequence[Mapping[str, Any]]) -> Tuple[Dict[str, str], List[s
             problems.append("zuul_copy_output: '%s' is to go to '%s' and to '%s'; it goes to the first."
                             % (full, parts[full], part))
     return parts, problems
+
+
+class More:
+    """Sources that have a name of their own or come from a pattern.
+
+    :ivar parts: path -> part of each.
+    :ivar names: path -> name below the part, for those that have one.
+    :ivar problems: what is wrong with others.
+    """
+
+    def __init__(self, sources: Sequence[Mapping[str, Any]]) -> None:
+        self.parts: Dict[str, str] = {}
+        self.names: Dict[str, str] = {}
+        self.problems: List[str] = []
+        self._given: Dict[str, List[str]] = {}
+        for source in sources:
+            path, part, name = str(source.get('path') or ''), source.get('part'), source.get('name')
+            full = os.path.normpath(os.path.join(os.path.expanduser('~'), os.path.expanduser(path)))
+            wrong = ('its part is none of %s' % ', '.join(copy.PARTS) if part not in copy.PARTS
+                     else 'it is not the path of a file or a folder' if not path or '\0' in path or not full.strip('/')
+                     else 'its name leads elsewhere' if name and not below(str(name)) else '')
+            if wrong:
+                self.problems.append("'%s': %s, left out" % (path, wrong))
+                continue
+            found = matches(full, name) if source.get('pattern') else {full: name}
+            self._given.setdefault(path, []).extend(found)
+            for one, own in found.items():
+                self.parts[one] = str(part)
+                if own is not None:
+                    self.names[one] = str(own)
+
+    def found(self, staged: Sequence[str]) -> List[str]:
+        """Return the sources, as they were given, of which something was *staged*."""
+        return [path for path, full in self._given.items() if set(full) & set(staged)]
+
+
+def below(name: str) -> bool:
+    """Whether a name is a path that does not lead out of its folder."""
+    return not any(step in ('', '.', '..') for step in name.split('/')) and name.isprintable()
+
+
+def filled(name: str, stars: Sequence[str]) -> str:
+    """Return *name* with the first ``*`` being the first of *stars*, and so on."""
+    pieces = name.split('*')
+    return ''.join(piece + star for piece, star in zip(pieces, [*stars, *[''] * len(pieces)]))
+
+
+def matches(pattern: str, name: Any) -> Dict[str, Any]:
+    """Return path -> name of what a pattern matches: a ``*`` in *name* is what that in *pattern* stands for."""
+    plain = glob.escape(pattern).replace('[*]', '*')
+    kept = re.compile('([^/]*)'.join(re.escape(piece) for piece in pattern.split('*')))
+    found: Dict[str, Any] = {}
+    for path in sorted(glob.glob(plain)):
+        groups = kept.fullmatch(path)
+        if groups:
+            found[path] = None if name is None else filled(str(name), groups.groups())
+    return found
 
 
 def extensions(given: Any) -> List[str]:
@@ -118,9 +191,12 @@ def through_sudo(request: Mapping[str, Any]) -> Dict[str, Any]:
 def stage(params: Mapping[str, Any]) -> Dict[str, Any]:
     """Do the module's work and return its result."""
     sources, problems = wanted(params['sources'])
+    more = More(params['more'])
+    problems += more.problems
     stage_dir = os.path.abspath(os.path.expanduser(params['stage_dir']))
     request: Dict[str, Any] = {
-        'sources': sources, 'stage_dir': stage_dir, 'extensions': extensions(params['extensions']),
+        'sources': {**sources, **more.parts}, 'names': more.names, 'stage_dir': stage_dir,
+        'extensions': extensions(params['extensions']),
         'compress': params['compress'], 'max_bytes': params['max_bytes'], 'seconds': max(1, params['timeout'])}
     begin = time.monotonic()
     result = copy.stage(request)
@@ -137,13 +213,17 @@ def stage(params: Mapping[str, Any]) -> Dict[str, Any]:
         except (OSError, ValueError) as error:
             result['problems'].append('what %s may not read is left out: %s' % (getpass.getuser(), error))
     result['problems'] = [copy.printable(line) for line in problems] + result['problems']
-    return dict(result, ansible_facts={'stage_output_problems': result['problems']})
+    result['found'] = more.found(result['found'])
+    facts = {params['fact']: result['problems'], 'stage_output_found': result['found']}
+    return dict(result, ansible_facts=facts)
 
 
 def main() -> None:
     """Run as a module."""
     module = AnsibleModule(argument_spec={
         'sources': {'type': 'list', 'elements': 'dict', 'required': True},
+        'more': {'type': 'list', 'elements': 'dict', 'default': []},
+        'fact': {'type': 'str', 'default': 'stage_output_problems'},
         'stage_dir': {'type': 'str', 'required': True},
         'extensions': {'type': 'raw'},
         'compress': {'type': 'bool', 'default': False},

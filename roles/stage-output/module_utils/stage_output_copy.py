@@ -38,12 +38,16 @@ class LeftOut(Exception):
 
 
 class Source(NamedTuple):
-    """Something that exists and is to be staged: its path, the part that it goes to, and its name there."""
+    """Something that exists and is to be staged: its path, the part that it goes to, and its name there.
+
+    :ivar placed: whether the name was asked for; it may be a path then, and empty for what is in the folder.
+    """
 
     path: str
     part: str
     name: str
     is_file: bool
+    placed: bool = False
 
 
 def printable(text: str) -> str:
@@ -100,8 +104,10 @@ def names_of(paths: Sequence[str]) -> Dict[str, str]:
 class Stage:
     """One pass over all sources.
 
-    :param request: ``sources`` (path -> part), ``stage_dir``, ``extensions``, ``compress``, ``max_bytes``, ``seconds``.
+    :param request: ``sources`` (path -> part), ``names`` (path -> name below the part, for some), ``stage_dir``,
+        ``extensions``, ``compress``, ``max_bytes``, ``seconds``.
     :ivar denied: whether something could not be had because of the user's rights.
+    :ivar found: the sources of which at least one file is staged.
     """
 
     def __init__(self, request: Mapping[str, Any]) -> None:
@@ -113,12 +119,14 @@ class Stage:
         self.files = self.bytes = self._more = 0
         self.problems: List[str] = []
         self.missing: List[str] = []
+        self.found: List[str] = []
+        self._seen = 0
 
     def result(self) -> Dict[str, Any]:
         """Return what was done."""
         more = ['and %d more' % self._more] if self._more else []
         return {'changed': self.changed, 'files': self.files, 'bytes': self.bytes, 'denied': self.denied,
-                'missing': [printable(path) for path in self.missing],
+                'missing': [printable(path) for path in self.missing], 'found': self.found,
                 'problems': [printable(line) for line in self.problems + more]}
 
     def run(self) -> None:
@@ -162,6 +170,7 @@ class Stage:
     def _found(self) -> List[Source]:
         """Return the sources that are there. Their names do not depend on what the user may look at."""
         parts: Mapping[str, str] = self._request['sources']
+        wanted: Mapping[str, str] = self._request.get('names', {})
         modes: Dict[str, int] = {}
         hidden: List[str] = []
         for path in parts:
@@ -175,14 +184,17 @@ class Stage:
                     raise
         found = []
         for part in PARTS:
-            for path, name in names_of([path for path in [*modes, *hidden] if parts[path] == part]).items():
+            here = [path for path in [*modes, *hidden] if parts[path] == part]
+            names = names_of([path for path in here if path not in wanted])
+            names.update((path, wanted[path]) for path in here if path in wanted)
+            for path, name in names.items():
                 if path in hidden:
                     continue
                 with self._telling(path):
                     if not stat.S_ISREG(modes[path]) and not stat.S_ISDIR(modes[path]):
                         raise LeftOut('%s, left out' % kind(modes[path]))
-                    found.append(Source(path, part, name, stat.S_ISREG(modes[path])))
-                    if name != visible(path):
+                    found.append(Source(path, part, name, stat.S_ISREG(modes[path]), path in wanted))
+                    if path not in wanted and name != visible(path):
                         self._problem('%s: another one has that name, this is %s/%s' % (path, part, name))
         return found
 
@@ -190,21 +202,44 @@ class Stage:
         folder = self._enter(part, self._root)
         try:
             self._own.append(identity(os.fstat(folder)))
-            targets = settle({source.name: source.is_file for source in sources}, *self._renaming(part))
+            targets = settle({source.name: source.is_file for source in sources if not source.placed},
+                             *self._renaming(part))
             for source in sources:
-                target, packed = targets[source.name]
+                seen = self._seen
                 with self._telling(source.path):
-                    # Named by the job itself, so a link is followed here and nowhere else.
-                    handle = os.open(os.path.realpath(source.path), _READ)
+                    inner = self._way(source.name, folder) if source.placed else os.dup(folder)
                     try:
-                        if source.is_file:
-                            self._file(handle, folder, target, packed)
-                        else:
-                            self._folder(handle, folder, target, source.path, part)
+                        target, packed = ((source.name.rpartition('/')[2], False) if source.placed
+                                          else targets[source.name])
+                        self._source(source, inner, target, packed)
                     finally:
-                        os.close(handle)
+                        os.close(inner)
+                if self._seen > seen:
+                    self.found.append(source.path)
         finally:
             os.close(folder)
+
+    def _source(self, source: Source, folder: int, target: str, packed: bool) -> None:
+        # Named by the job itself, so a link is followed here and nowhere else.
+        handle = os.open(os.path.realpath(source.path), _READ)
+        try:
+            if source.is_file:
+                self._file(handle, folder, target or os.path.basename(source.path), packed)
+            else:
+                self._folder(handle, folder, target, source.path, source.part)
+        finally:
+            os.close(handle)
+
+    def _way(self, name: str, above: int) -> int:
+        """Return a descriptor of the folder that *name* is to be in, made where it is missing."""
+        here = os.dup(above)
+        for step in name.split('/')[:-1]:
+            try:
+                deeper = self._enter(step, here)
+            finally:
+                os.close(here)
+            here = deeper
+        return here
 
     def _renaming(self, part: str) -> Tuple[Sequence[str], bool]:
         """Only logs are renamed and compressed: artifacts and docs have names that others rely on."""
@@ -240,7 +275,7 @@ class Stage:
                 modes[name] = os.stat(name, dir_fd=source, follow_symlinks=False).st_mode
         wanted = {name: stat.S_ISREG(mode) for name, mode in modes.items() if stat.S_ISREG(mode) or stat.S_ISDIR(mode)}
         targets = settle(wanted, *self._renaming(part))
-        folder = self._enter(target, above)
+        folder = self._enter(target, above) if target else os.dup(above)
         try:
             for name, mode in modes.items():
                 path = os.path.join(where, name)
@@ -265,6 +300,7 @@ class Stage:
         if not stat.S_ISREG(status.st_mode):
             raise LeftOut('%s, left out' % kind(status.st_mode))
         if is_copy(folder, target, status, packed):
+            self._seen += 1
             return
         if status.st_size > self._room:
             raise LeftOut('%d bytes, left out: more than stage_output_max_bytes leaves room for (%d of %d)' % (
@@ -281,6 +317,7 @@ class Stage:
             os.unlink(_NEW, dir_fd=self._root)
             raise
         self.changed = True
+        self._seen += 1
         self.files += 1
         self.bytes += size
         self._room -= size

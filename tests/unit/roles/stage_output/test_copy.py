@@ -70,6 +70,22 @@ class TestNames(unittest.TestCase):
             "zuul_copy_output: 'x\0' is not the path of a file or a folder.",
             "zuul_copy_output: '' is not the path of a file or a folder."])
 
+    def test_more(self) -> None:
+        home = os.path.expanduser('~')
+        more = module.More([
+            {'path': 'a', 'part': 'logs'}, {'path': '/b/', 'part': 'docs', 'name': 'x/y'},
+            {'path': '/c', 'part': 'docs', 'name': ''}, {'path': '/d', 'part': 'log'}, {'part': 'logs'},
+            {'path': '/', 'part': 'logs'}, {'path': '/e', 'part': 'logs', 'name': '../f'},
+            {'path': '/e', 'part': 'logs', 'name': '/f'}, {'path': '/e', 'part': 'logs', 'name': 'f/'}])
+        self.assertEqual(more.parts, {f'{home}/a': 'logs', '/b': 'docs', '/c': 'docs'})
+        self.assertEqual(more.names, {'/b': 'x/y', '/c': ''})
+        self.assertEqual(more.problems, [
+            "'/d': its part is none of logs, artifacts, docs, left out",
+            "'': it is not the path of a file or a folder, left out",
+            "'/': it is not the path of a file or a folder, left out",
+            *["'/e': its name leads elsewhere, left out"] * 3])
+        self.assertEqual(more.found(['/b', '/x', f'{home}/a']), ['a', '/b/'])
+
     def test_extensions(self) -> None:
         for given, expected in ((None, []), ({}, []), ({'conf': True, 'log': None, '.ini': True}, ['conf', 'ini']),
                                 (['conf', '.log'], ['conf', 'log']), ('conf', ['conf']), ([7], ['7'])):
@@ -114,7 +130,8 @@ class TestStage(StageTest):
         self.assertTrue((self.out / 'logs/source/deep/empty').is_dir())
         self.assertEqual((self.out / 'artifacts/tool').stat().st_mode & 0o7777, 0o755)
         self.assertEqual(result, {'changed': True, 'files': 4, 'bytes': 7, 'denied': False, 'problems': [],
-                                  'missing': [str(self.base / 'none'), str(self.base / 'tool/none')]})
+                                  'missing': [str(self.base / 'none'), str(self.base / 'tool/none')],
+                                  'found': [str(self.base / name) for name in ('source', 'tool', '.page')]})
         again = self.stage(wanted)
         self.assertEqual((again['changed'], again['files']), (False, 0))
         (self.source / 'x.conf').write_text('55')
@@ -176,6 +193,59 @@ class TestStage(StageTest):
             (self.source / str(number)).symlink_to('x')
         problems = self.problems()
         self.assertEqual((len(problems), problems[-1]), (copy.MAX_PROBLEMS + 1, 'and 50 more'))
+
+
+class TestMore(StageTest):
+    """Sources that have names of their own."""
+
+    def more(self, *sources: tuple[str, str, str | None], pattern: bool = False) -> dict[str, Any]:
+        self.given = [{'path': str(self.base / path), 'part': part, 'name': name, 'pattern': pattern}
+                      for path, part, name in sources]
+        result: dict[str, Any] = module.stage({
+            'sources': [], 'more': self.given, 'fact': 'own_problems', 'stage_dir': str(self.out),
+            'extensions': None, 'compress': False, 'timeout': 60, 'max_bytes': 1 << 30})
+        return result
+
+    def test_names(self) -> None:
+        (self.source / 'in').mkdir()
+        (self.source / 'in' / 'x.conf').write_text('x')
+        (self.source / 'y').write_text('y')
+        again = self.more(
+            ('source', 'docs', 'deep/er'), ('source/in', 'artifacts', ''), ('source/y', 'artifacts', 'z'),
+            ('nowhere', 'logs', 'n'), ('source/in/x.conf', 'logs', ''))
+        self.assertEqual(self.files(), {
+            'docs/deep/er/in/x.conf': b'x', 'docs/deep/er/y': b'y', 'artifacts/x.conf': b'x', 'artifacts/z': b'y',
+            'logs/x.conf': b'x'})
+        self.assertEqual(again['found'], [str(self.base / path) for path in (
+            'source', 'source/in', 'source/y', 'source/in/x.conf')])
+        self.assertEqual(again['ansible_facts'], {'own_problems': [], 'stage_output_found': again['found']})
+        self.assertEqual(again['missing'], [str(self.base / 'nowhere')])
+
+    def test_what_is_there_already_counts_as_found(self) -> None:
+        (self.source / 'y').write_text('y')
+        self.assertTrue(self.more(('source', 'docs', 'a/b'))['changed'])
+        again = self.more(('source', 'docs', 'a/b'))
+        self.assertEqual((again['changed'], again['found']), (False, [str(self.source)]))
+
+    def test_an_empty_folder_is_nothing(self) -> None:
+        (self.source / 'empty').mkdir()
+        self.assertEqual(self.more(('source', 'docs', None))['found'], [])
+
+    def test_patterns(self) -> None:
+        for path in ('one[1]/log', 'two/log', 'two/other', 'three'):
+            (self.source / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.source / path).write_text(path)
+        result = self.more(('source/*/log', 'logs', 'nox/*'), ('source/*/nothing', 'logs', '*'), pattern=True)
+        self.assertEqual(self.files(), {'logs/nox/one[1]': b'one[1]/log', 'logs/nox/two': b'two/log'})
+        self.assertEqual(result['found'], [str(self.source / '*/log')])
+
+    def test_no_link_of_the_stage_folder_is_followed(self) -> None:
+        (self.source / 'y').write_text('y')
+        (self.base / 'outside').mkdir()
+        (self.out / 'docs').mkdir(parents=True)
+        (self.out / 'docs' / 'a').symlink_to(self.base / 'outside')
+        self.assertEqual(len(self.more(('source', 'docs', 'a/b'))['problems']), 1)
+        self.assertEqual(list((self.base / 'outside').iterdir()), [])
 
 
 class TestHostile(StageTest):
@@ -329,8 +399,8 @@ class TestRights(StageTest):
                 mock.patch.object(copy.Stage, '_file', deny), \
                 mock.patch.object(module.os, 'geteuid', return_value=1000):
             result: dict[str, Any] = module.stage({
-                'sources': [{'key': str(self.source), 'value': 'logs'}], 'stage_dir': str(self.out), 'extensions': None,
-                'compress': False, 'timeout': 60, 'max_bytes': 1 << 20})
+                'more': [], 'fact': 'p', 'sources': [{'key': str(self.source), 'value': 'logs'}],
+                'stage_dir': str(self.out), 'extensions': None, 'compress': False, 'timeout': 60, 'max_bytes': 1 << 20})
         return result
 
     def test_what_the_user_may_not_read_is_staged_through_sudo(self) -> None:
