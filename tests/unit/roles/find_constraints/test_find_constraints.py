@@ -25,6 +25,18 @@ class TestLook(unittest.TestCase):
                 with self.subTest(where=where), self.assertRaisesRegex(constraints.Refused, why):
                     constraints.look(where, 'said')
 
+    def test_what_constrains_nothing(self) -> None:
+        with tempfile.NamedTemporaryFile() as empty:
+            told = f"tox_constraints_file is 'c': {empty.name} has 0 bytes and constrains nothing"
+            for nothing, expected in (('note', [told]), ('ignore', [])):
+                result = constraints.look(empty.name, 'c', nothing, 'tox_constraints_file')
+                self.assertEqual(result['constraints'], 0)
+                self.assertEqual(result['ansible_facts'], {'find_constraints_problems': expected})
+            with self.assertRaisesRegex(constraints.Refused, 'constrains nothing. Repair what makes it'):
+                constraints.look(empty.name, 'c', 'fail', 'tox_constraints_file')
+            with self.assertRaisesRegex(constraints.Refused, "^tox_constraints_nothing is 'x': it is none of ignore"):
+                constraints.look(empty.name, 'c', 'x', 'tox_constraints_file')
+
 
 if __name__ == '__main__':
     unittest.main()

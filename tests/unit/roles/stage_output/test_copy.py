@@ -399,14 +399,14 @@ class TestRights(StageTest):
                 mock.patch.object(copy.Stage, '_file', deny), \
                 mock.patch.object(module.os, 'geteuid', return_value=1000):
             result: dict[str, Any] = module.stage({
-                'more': [], 'fact': 'p', 'sources': [{'key': str(self.source), 'value': 'logs'}],
+                'more': [], 'fact': 'stage_output_problems', 'sources': [{'key': str(self.source), 'value': 'logs'}],
                 'stage_dir': str(self.out), 'extensions': None, 'compress': False, 'timeout': 60, 'max_bytes': 1 << 20})
         return result
 
     def test_what_the_user_may_not_read_is_staged_through_sudo(self) -> None:
         result = self.run_module('shift 2; exec "$@"')
-        self.assertEqual(result, {'changed': True, 'files': 1, 'bytes': 1, 'missing': [], 'problems': [],
-                                  'ansible_facts': {'stage_output_problems': []}})
+        self.assertEqual(result, {'changed': True, 'files': 1, 'bytes': 1, 'missing': [], 'problems': [], 'found': [],
+                                  'ansible_facts': {'stage_output_problems': [], 'stage_output_found': []}})
         self.assertEqual(self.files(), {'logs/source/log': b'1'})
 
     def test_without_sudo_it_is_told(self) -> None:
@@ -414,7 +414,8 @@ class TestRights(StageTest):
         self.assertEqual(result['problems'][0], f'{self.source}/log: Permission denied')
         self.assertRegex(result['problems'][1],
                          'what .* may not read is left out: sudo: sudo: a password is required$')
-        self.assertEqual(result['ansible_facts'], {'stage_output_problems': result['problems']})
+        self.assertEqual(result['ansible_facts'], {
+            'stage_output_problems': result['problems'], 'stage_output_found': []})
 
     def test_a_sudo_that_hangs_is_not_waited_for(self) -> None:
         began = time.monotonic()
