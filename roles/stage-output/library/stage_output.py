@@ -21,7 +21,8 @@ options:
     description:
       - More sources. C(path) as above, C(part) one of C(logs), C(artifacts), C(docs). C(name) is a path below the part
         that the source gets; when it is empty, what is in the folder comes without the folder.
-        With C(pattern), each C(*) in the path stands for any characters but C(/), and in C(name) for what these were.
+        With C(pattern), each C(*) in the path stands for any characters but C(/), and in C(name) for what these were;
+        links do not count. C(only) names what the first C(*) is to stand for; when one of them is not there, all count.
     type: list
     elements: dict
     default: []
@@ -123,7 +124,7 @@ class More:
             if wrong:
                 self.problems.append("'%s': %s, left out" % (path, wrong))
                 continue
-            found = matches(full, name) if source.get('pattern') else {full: name}
+            found = matches(full, name, source.get('only') or ()) if source.get('pattern') else {full: name}
             self._given.setdefault(path, []).extend(found)
             for one, own in found.items():
                 self.parts[one] = str(part)
@@ -146,16 +147,22 @@ def filled(name: str, stars: Sequence[str]) -> str:
     return ''.join(piece + star for piece, star in zip(pieces, [*stars, *[''] * len(pieces)]))
 
 
-def matches(pattern: str, name: Any) -> Dict[str, Any]:
-    """Return path -> name of what a pattern matches: a ``*`` in *name* is what that in *pattern* stands for."""
-    plain = glob.escape(pattern).replace('[*]', '*')
+def matches(pattern: str, name: Any, only: Sequence[str] = ()) -> Dict[str, Any]:
+    """Return path -> name of what a pattern matches: a ``*`` in *name* is what that in *pattern* stands for.
+
+    :param only: what the first ``*`` may stand for. It does not count when one of these is not there.
+    """
+    fixed = os.path.dirname(pattern[:pattern.find('*')] if '*' in pattern else pattern)
     kept = re.compile('([^/]*)'.join(re.escape(piece) for piece in pattern.split('*')))
-    found: Dict[str, Any] = {}
-    for path in sorted(glob.glob(plain)):
-        groups = kept.fullmatch(path)
-        if groups:
-            found[path] = None if name is None else filled(str(name), groups.groups())
-    return found
+    found: Dict[str, Tuple[str, ...]] = {}
+    for path in sorted(glob.glob(glob.escape(pattern).replace('[*]', '*'))):
+        stars = kept.fullmatch(path)
+        # What the job names may be a link, what is found may not.
+        if stars and os.path.realpath(path) == os.path.realpath(fixed) + path[len(fixed):]:
+            found[path] = stars.groups()
+    if only and set(only) <= {stars[0] for stars in found.values() if stars}:
+        found = {path: stars for path, stars in found.items() if stars and stars[0] in only}
+    return {path: None if name is None else filled(str(name), stars) for path, stars in found.items()}
 
 
 def extensions(given: Any) -> List[str]:

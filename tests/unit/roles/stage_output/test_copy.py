@@ -239,6 +239,19 @@ class TestMore(StageTest):
         self.assertEqual(self.files(), {'logs/nox/one[1]': b'one[1]/log', 'logs/nox/two': b'two/log'})
         self.assertEqual(result['found'], [str(self.source / '*/log')])
 
+    def test_only_some_of_a_pattern(self) -> None:
+        for path in ('a', 'b', 'c'):
+            (self.source / path).mkdir()
+            (self.source / path / 'log').write_text(path)
+        (self.source / 'd').symlink_to(self.source / 'a')
+        (self.source / 'e').mkdir()
+        (self.source / 'e' / 'log').symlink_to('/etc/passwd')
+        pattern = str(self.source / '*' / 'log')
+        for only, expected in ((['a', 'c'], 'ac'), (['a', 'x'], 'abc'), ([], 'abc'), (['d'], 'abc')):
+            with self.subTest(only):
+                found = module.matches(pattern, 'tox/*', only)
+                self.assertEqual(list(found.values()), [f'tox/{one}' for one in expected])
+
     def test_no_link_of_the_stage_folder_is_followed(self) -> None:
         (self.source / 'y').write_text('y')
         (self.base / 'outside').mkdir()
