@@ -55,6 +55,7 @@ import filecmp
 import os
 import re
 import shutil
+import signal
 import stat
 import tempfile
 import time
@@ -70,6 +71,7 @@ STREAM, PAGE, XML = 'testrepository.subunit', 'testr_results.html', 'testr_resul
 ARTIFACTS = {PAGE: ('Unit Test Report', 'unit_test_report'), STREAM: ('Subunit results', 'testrepository_subunit'),
              XML: ('Unit test results as JUnit XML', 'junit_xml')}
 NOTHING = ('ignore', 'note', 'fail')
+_NO_TIME = 'there was no time to read all of it (fetch_subunit_output_timeout)'
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
 
 
@@ -78,6 +80,22 @@ class Run(NamedTuple):
 
     path: str
     partial: bool
+
+
+class TooLate(OSError):
+    """The time is over."""
+
+
+def opened(path: str) -> IO[bytes]:
+    """Open a plain file, and nothing that could lead elsewhere or wait for a writer.
+
+    :raises OSError: it is none.
+    """
+    file = open(os.open(path, _READ), 'rb')  # noqa: SIM115
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise OSError('no plain file')
 
 
 def last_run(repository: str) -> Optional[Run]:
@@ -93,7 +111,7 @@ def last_run(repository: str) -> Optional[Run]:
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        with open(os.path.join(repository, 'next-stream'), encoding='ascii') as counter:
+        with opened(os.path.join(repository, 'next-stream')) as counter:
             whole = os.path.join(repository, str(int(counter.read(100)) - 1))
     except FileNotFoundError:
         whole = ''
@@ -139,16 +157,14 @@ def read(run: Run, tests: Tests, out: IO[bytes], until: float) -> List[str]:
     :raises OSError: it cannot be read.
     """
     remarks = []
-    with open(os.open(run.path, _READ), 'rb') as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise OSError('no plain file')
+    with opened(run.path) as stream:
         size = os.fstat(stream.fileno()).st_size
         reader = Reader(stream)
         for count, (event, packet) in enumerate(reader.packets()):
             tests.add(event)
             out.write(packet)
             if count % 100 == 0 and time.monotonic() > until:
-                remarks.append('%s: there was no time to read all of it (fetch_subunit_output_timeout)' % run.path)
+                remarks.append('%s: %s' % (run.path, _NO_TIME))
                 break
     if run.partial or reader.cut:
         remarks.append('%s: the run was stopped before its end; this is what there is of it' % run.path)
@@ -194,12 +210,19 @@ def collect(params: Dict[str, Any]) -> Dict[str, Any]:
             try:
                 remarks.extend(read(run, tests, out, until))
                 readable += 1
+            except TooLate:
+                remarks.append('%s: %s' % (run.path, _NO_TIME))
+                readable += 1
             except OSError as error:
                 problems.append('%s: %s' % (run.path, error.strerror or error))
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
     changed = False
     written: List[str] = []
     if found:
+        # For what has gigabytes and no test. Again and again, because there may be several.
+        signal.signal(signal.SIGALRM, _ring)
+        signal.setitimer(signal.ITIMER_REAL, max(1, params['timeout']) + 1, 5)
         changed = replace(os.path.join(dest, STREAM), copy)
         tests.done()
     untested = (promised or params['nothing'] == 'fail') and not tests.ran() and params['nothing'] != 'ignore'
@@ -217,6 +240,10 @@ def collect(params: Dict[str, Any]) -> Dict[str, Any]:
         'problems': remarks + problems,
         'artifacts': [{'name': ARTIFACTS[name][0], 'url': params['prefix'] + name,
                        'metadata': {'type': ARTIFACTS[name][1]}} for name in ARTIFACTS if name in written]}
+
+
+def _ring(*_: Any) -> None:
+    raise TooLate
 
 
 def refused(nothing: str) -> str:

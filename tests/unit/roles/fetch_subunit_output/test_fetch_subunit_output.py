@@ -3,16 +3,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import unittest
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from tests.unit.roles import library, module_utils
 
 module: Any = library('fetch-subunit-output', 'fetch_subunit_output')
 events: Any = module_utils('fetch_subunit_output_events')
 
+SET_TIMER = signal.setitimer
 ALL = [module.STREAM, module.PAGE, module.XML]
 
 
@@ -80,6 +83,10 @@ class TestRuns(CollectTest):
         self.assertEqual(self.names(), ['1'])
         self.assertRegex(result['problems'][0], r'a/\.stestr: invalid literal')
 
+    def test_a_counter_that_is_none(self) -> None:
+        os.mkfifo(self.repository('.stestr') / 'next-stream')
+        self.assertIn('.stestr: no plain file', self.collect()['problems'][0])
+
     def test_a_file_that_is_none(self) -> None:
         os.mkfifo(self.base / 'pipe')
         (self.base / 'link').symlink_to('/etc/passwd')
@@ -128,6 +135,19 @@ class TestStopped(CollectTest):
         result = self.collect(timeout=-1)
         self.assertRegex(result['problems'][0], 'there was no time to read all of it')
         self.assertEqual(result['files'], ALL)
+
+
+    def test_gigabytes_of_nothing(self) -> None:
+        for name in ('a', 'b'):
+            with open(self.base / name, 'wb') as stream:
+                stream.truncate(1 << 40)
+        (self.base / 'c').write_text(run_of('c'))
+        with mock.patch.object(module.signal, 'setitimer', lambda which, first, again=0: SET_TIMER(
+                which, first and 0.5, again and 0.5)):
+            result = self.collect(streams=['c', 'a', 'b'], timeout=1)
+        self.assertEqual([problem.rpartition('/')[2] for problem in result['problems']], [
+            f'{name}: there was no time to read all of it (fetch_subunit_output_timeout)' for name in 'ab'])
+        self.assertEqual(self.names(), ['c'])
 
 
 class TestNothing(CollectTest):
