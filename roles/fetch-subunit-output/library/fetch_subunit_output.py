@@ -21,9 +21,10 @@ options:
   fresh: {description: Whether the target is emptied first., type: bool, default: false}
   prefix: {description: What the addresses of the artifacts begin with., type: str, default: ''}
   nothing:
-    description: What is to be done when no test ran. One of C(ignore), C(note), C(fail).
+    description: What is to be done when no test ran.
     type: str
     default: note
+    choices: [ignore, note, fail]
   timeout: {description: Seconds that it may take., type: int, default: 120}
 attributes:
   check_mode: {support: none}
@@ -70,7 +71,6 @@ REPOSITORIES = ('.stestr', '.testrepository')
 STREAM, PAGE, XML = 'testrepository.subunit', 'testr_results.html', 'testr_results.xml'
 ARTIFACTS = {PAGE: ('Unit Test Report', 'unit_test_report'), STREAM: ('Subunit results', 'testrepository_subunit'),
              XML: ('Unit test results as JUnit XML', 'junit_xml')}
-NOTHING = ('ignore', 'note', 'fail')
 _NO_TIME = 'there was no time to read all of it (fetch_subunit_output_timeout)'
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
 
@@ -246,14 +246,6 @@ def _ring(*_: Any) -> None:
     raise TooLate
 
 
-def refused(nothing: str) -> str:
-    """Return what is wrong with an option, empty when nothing is."""
-    if nothing in NOTHING:
-        return ''
-    return ("fetch-subunit-output: cannot continue, 1 problem:\n  - fetch_subunit_output_nothing is '%s': it is none "
-            'of %s. Write one of these.' % (nothing, ', '.join(NOTHING)))
-
-
 def main() -> None:
     """Run as a module."""
     module = AnsibleModule(argument_spec={
@@ -262,11 +254,9 @@ def main() -> None:
         'dest': {'type': 'path', 'required': True},
         'fresh': {'type': 'bool', 'default': False},
         'prefix': {'type': 'str', 'default': ''},
-        'nothing': {'type': 'str', 'default': 'note'},
+        'nothing': {'type': 'str', 'default': 'note', 'choices': ['ignore', 'note', 'fail']},
         'timeout': {'type': 'int', 'default': 120},
     })
-    if refused(module.params['nothing']):
-        module.fail_json(msg=refused(module.params['nothing']))
     try:
         result = collect(module.params)
     except OSError as error:

@@ -10,9 +10,12 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import zuul.ansible
+
 from tests.unit.roles import ROLES
 
-COLLECTORS = ('collect-container-logs', 'collect-journal', 'stage-output')
+COLLECTORS = ('collect-container-logs', 'collect-journal', 'stage-output', 'fetch-coverage-output',
+              'fetch-sphinx-tarball', 'fetch-subunit-output', 'fetch-tox-output')
 
 
 class TestBrokenNode(unittest.TestCase):
@@ -22,10 +25,16 @@ class TestBrokenNode(unittest.TestCase):
             (folder / 'python').write_text(
                 '#!/bin/sh\nprintf "Traceback\\nOSError: No space left on device\\n\\n" >&2\nexit 1\n')
             (folder / 'python').chmod(0o755)
+            # Zuul's own action, which would write where the build's results go; nothing is there to be told.
+            (folder / 'action').mkdir()
+            (folder / 'action' / 'zuul_return.py').symlink_to(
+                Path(zuul.ansible.__file__).parent / 'base' / 'action' / 'zuul_return.py')
             (folder / 'inventory.json').write_text(json.dumps({'all': {
                 'hosts': {'node': {'ansible_connection': 'local', 'ansible_python_interpreter': f'{folder}/python'}},
                 'vars': {'ansible_user_dir': scratch, 'zuul_copy_output': {'/etc/hostname': 'logs'},
-                         'zuul': {'executor': {'inventory_file': f'{folder}/inventory.json'}}}}}))
+                         'zuul': {'project': {'src_dir': 'src', 'short_name': 'p'}, 'executor': {
+                             'inventory_file': f'{folder}/inventory.json', 'work_root': scratch,
+                             'log_root': f'{scratch}/logs'}}}}}))
             copy = {'ansible.builtin.copy': {'content': '{{ ansible_facts | to_json }}', 'dest': f'{folder}/facts'},
                     'delegate_to': 'localhost'}
             (folder / 'play.json').write_text(json.dumps([{'hosts': 'all', 'gather_facts': False, 'tasks': [
@@ -34,7 +43,7 @@ class TestBrokenNode(unittest.TestCase):
                 [Path(sys.executable).parent / 'ansible-playbook', '-i', 'inventory.json', 'play.json'], cwd=folder,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False,
                 env={'PATH': os.environ['PATH'], 'HOME': scratch, 'LC_ALL': 'C.UTF-8',
-                     'ANSIBLE_ROLES_PATH': str(ROLES)})
+                     'ANSIBLE_ROLES_PATH': str(ROLES), 'ANSIBLE_ACTION_PLUGINS': f'{folder}/action'})
             self.assertEqual(done.returncode, 0, done.stdout.decode())
             facts = json.loads((folder / 'facts').read_text())
         for role in COLLECTORS:

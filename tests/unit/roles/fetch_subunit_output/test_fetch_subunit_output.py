@@ -184,13 +184,6 @@ class TestNothing(CollectTest):
         self.assertEqual(self.untested(), (False, []))
         self.assertEqual(self.untested(nothing='fail'), (True, ['No test was run (no tests).']))
 
-    def test_what_cannot_be_asked_for(self) -> None:
-        self.assertEqual([module.refused(one) for one in module.NOTHING], ['', '', ''])
-        self.assertEqual(module.refused('error'), (
-            'fetch-subunit-output: cannot continue, 1 problem:\n'
-            "  - fetch_subunit_output_nothing is 'error': it is none of "
-            'ignore, note, fail. Write one of these.'))
-
 
 if __name__ == '__main__':
     unittest.main()
