@@ -127,7 +127,7 @@ class TestTests(unittest.TestCase):
 
 class TestPage(unittest.TestCase):
     def test_nothing_of_a_test_becomes_markup(self) -> None:
-        result = learnt(*test_of('a.' + HOSTILE, 'fail', **{HOSTILE: HOSTILE.encode('utf-8', 'replace')}),
+        result = learnt(*test_of('a.' + HOSTILE, 'fail', 1, **{HOSTILE: HOSTILE.encode('utf-8', 'replace')}),
                         *test_of('b.' + HOSTILE + '2', 'skip', reason=HOSTILE.encode('utf-8', 'replace')),
                         *test_of(HOSTILE, 'success'))
         read = Elements(page(result, HOSTILE))
