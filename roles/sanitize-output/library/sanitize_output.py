@@ -15,6 +15,7 @@ description:
 options:
   root: {description: The folder., type: path, required: true}
   secrets: {description: Values to cover., type: list, elements: str, required: true}
+  result_data: {description: File in which playbooks told Zuul of others. Empty for none., type: path, required: true}
   live: {description: Files right in it that Zuul still writes to., type: list, elements: str, required: true}
   products: {description: Folders in it where only I(secrets) are covered., type: list, elements: str, required: true}
   max_files: {description: Files and folders that are kept., type: int, required: true}
@@ -31,6 +32,7 @@ EXAMPLES = r'''
   sanitize_output:
     root: "{{ zuul.executor.log_root }}"
     secrets: []
+    result_data: "{{ zuul.executor.result_data_file }}"
     live: [job-output.txt, job-output.json]
     products: [artifacts, docs]
     max_files: 200000
@@ -58,6 +60,7 @@ from typing import Any, Dict, List
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.sanitize_output_files import TooLarge, TooLate, mask_file
 from ansible.module_utils.sanitize_output_masks import SHORTEST, Masker
+from ansible.module_utils.sanitize_output_told import told_values
 from ansible.module_utils.sanitize_output_tree import (
     GONE,
     RESTLESS,
@@ -99,13 +102,14 @@ def sanitize(params: Dict[str, Any]) -> Dict[str, Any]:
     """
     check(params)
     record, clock = Record(), Clock(params['timeout'])
+    others, lacking = told_values(params['result_data']) if params['result_data'] else ([], '')
     root = open_root(params['root'])
     try:
         limits = Limits(params['max_files'], params['max_bytes'], params['max_file_bytes'], params['max_depth'])
         tree = Tree(root, limits, params['live'], clock, record)
         try:
             tree.tidy()
-            masker = Masker(params['secrets'])
+            masker = Masker([*params['secrets'], *others])
             mask(root, tree, masker, params, clock, record)
             changed = write(root, content(record), tree)
         finally:
@@ -118,8 +122,10 @@ def sanitize(params: Dict[str, Any]) -> Dict[str, Any]:
         os.close(root)
     lines = told(record)
     if masker.too_short:
-        lines.append('%d of sanitize_output_secrets have fewer than %d bytes and were not looked for'
+        lines.append('%d secrets have fewer than %d bytes and were not looked for'
                      % (masker.too_short, SHORTEST))
+    if lacking:
+        lines.append('sanitize_output_result_data was not read: %s' % lacking)
     return {'changed': changed or bool(record.counts), 'files': tree.files, 'bytes': tree.bytes,
             'counts': {kind: record.counts[kind] for kind in KINDS}, 'lines': lines,
             'memory': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
@@ -134,8 +140,8 @@ def mask(root: int, tree: Tree, masker: Masker, params: Dict[str, Any], clock: C
                 raise TooLate
             places = mask_file(folder, name, masker, clock.over, params['max_file_bytes'], tree.trash,
                                path.split('/')[0] in params['products'])
-        except TooLarge:
-            why = 'unpacks to more than %d bytes' % params['max_file_bytes']
+        except TooLarge as error:
+            why = str(error)
         except TooLate:
             why = 'no time was left to look for secrets in it'
         if why:
@@ -199,7 +205,8 @@ def main() -> None:
     names: Dict[str, Any] = {'type': 'list', 'elements': 'str', 'required': True}
     number = {'type': 'int', 'required': True}
     module = AnsibleModule(argument_spec={
-        'root': {'type': 'path', 'required': True}, 'secrets': {**names, 'no_log': True}, 'live': names,
+        'root': {'type': 'path', 'required': True}, 'secrets': {**names, 'no_log': True},
+        'result_data': {'type': 'path', 'required': True}, 'live': names,
         'products': names, 'max_files': number, 'max_bytes': number, 'max_file_bytes': number, 'max_depth': number,
         'timeout': number})
     try:

@@ -8,7 +8,7 @@ import html
 import json
 import re
 import urllib.parse
-from typing import Callable, Iterator, List, Sequence, Set, Tuple
+from typing import Callable, Iterator, List, Pattern, Sequence, Set, Tuple
 
 Span = Tuple[int, int]
 CHUNK = 1 << 20
@@ -44,6 +44,12 @@ _END = re.compile(rb'-----END (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?----
 _BODY = re.compile(rb'\\[nrt]|([A-Za-z0-9+/=]{12,})')
 _LINE_OF_KEY = re.compile(rb'\\[nrt]|([A-Za-z0-9+/=]{40,4000})')
 _GAP = 200
+# What a log or JSON puts where it breaks a line, with what Zuul writes in front of the next.
+_END_OF_LINE = (rb'(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n)'
+                rb'(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} \| (?:[\w.-]{1,64} \| )?)?')
+_BREAK, _INDENTED = re.compile(rb'(?:%s)+' % _END_OF_LINE), re.compile(rb'(?:%s[ \t]{0,80})+' % _END_OF_LINE)
+# Shorter ones are found by chance where lines meet.
+_SHORTEST_BROKEN = 8
 
 
 def forms(secret: str) -> Set[bytes]:
@@ -87,6 +93,32 @@ def _places(data: bytes, form: bytes, limit: int) -> List[Span]:
     return found
 
 
+def _over_lines(data: bytes, forms: Sequence[bytes], limit: int, between: Pattern[bytes]) -> Iterator[Span]:
+    """Yield the parts of what lies in several lines and makes one of *forms* when these are put together."""
+    parts: List[bytes] = []
+    at, length = 0, 0
+    data_at: List[int] = []
+    joined_at: List[int] = []
+    for start, end in [*(match.span() for match in between.finditer(data)), (len(data), len(data))]:
+        parts.append(data[at:start])
+        data_at.append(at)
+        joined_at.append(length)
+        at, length = end, length + start - at
+    joined = b''.join(parts)
+    for form in forms if len(parts) > 1 else ():
+        for start, end in _places(joined, form, length):
+            line = bisect.bisect(joined_at, start) - 1
+            if data_at[line] + start - joined_at[line] >= limit:
+                break
+            if end <= joined_at[line] + len(parts[line]):
+                continue        # in one line, and found there
+            while start < end:
+                stop = min(end, joined_at[line] + len(parts[line]))
+                if stop > start:
+                    yield data_at[line] + start - joined_at[line], data_at[line] + stop - joined_at[line]
+                start, line = stop, line + 1
+
+
 class Masker:
     """Finds secrets.
 
@@ -95,6 +127,8 @@ class Masker:
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._literals = sorted({form for secret in secrets for form in forms(secret)})
+        self._long = [form for form in self._literals if len(form) >= _SHORTEST_BROKEN]
+        self._blank = [form for form in self._long if b' ' in form or b'\t' in form]
         self._tokens = [(anchors, re.compile(pattern)) for anchors, pattern in _TOKENS]
         self.too_short = sum(len(secret.encode('utf-8', 'surrogateescape')) < SHORTEST for secret in secrets)
 
@@ -103,6 +137,10 @@ class Masker:
         found: List[Span] = []
         for form in self._literals:
             found += _places(data, form, limit)
+        if self._long:
+            found += _over_lines(data, self._long, limit, _INDENTED)
+        if self._blank:     # which may be mistaken for an indentation
+            found += _over_lines(data, self._blank, limit, _BREAK)
         if not literal_only:
             for anchors, pattern in self._tokens:
                 if any(anchor in data for anchor in anchors):

@@ -23,7 +23,7 @@ STARS = '*' * len(TOKEN)
 
 class SanitizeTest(HostileTest):
     def sanitize(self, root: Path | None = None, **other: Any) -> dict[str, Any]:
-        params = {'root': str(root or self.tree), 'secrets': [], 'live': ['job-output.txt'],
+        params = {'root': str(root or self.tree), 'secrets': [], 'result_data': '', 'live': ['job-output.txt'],
                   'products': ['artifacts'], 'max_files': 200000, 'max_bytes': 8 << 30, 'max_file_bytes': 1 << 30,
                   'max_depth': 200, 'timeout': 240}
         result: dict[str, Any] = module.sanitize({**params, **other})
@@ -266,4 +266,4 @@ class TestSecrets(SanitizeTest):
     def test_short_values_are_told(self) -> None:
         self.fill(a='abc')
         self.assertEqual(self.sanitize(secrets=['abc', 'xy'])['lines'], [
-            '2 of sanitize_output_secrets have fewer than 4 bytes and were not looked for'])
+            '2 secrets have fewer than 4 bytes and were not looked for'])
