@@ -1,0 +1,117 @@
+"""Servers of object stores. Each is a program of its own on 127.0.0.1, with its data in a folder of the test."""
+from __future__ import annotations
+
+import base64
+import contextlib
+import getpass
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+SECONDS = 60            # in which a server has to listen
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
+    with socket.socket() as one:
+        one.bind(('127.0.0.1', 0))
+        return int(one.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running(argv: Sequence[str | Path], port: int, log: Path, environ: Mapping[str, str] | None = None,
+            ) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server until the context ends.
+
+    :param port: it listens there when it is ready.
+    :raises RuntimeError: it does not, with what it said.
+    """
+    with log.open('ab') as said:
+        server = subprocess.Popen([str(word) for word in argv], stdout=said, stderr=said, stdin=subprocess.DEVNULL,
+                                  env={**os.environ, **(environ or {})}, start_new_session=True)
+    try:
+        _wait(server, port, log)
+        yield server
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end and server.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', port), 1):
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f'{server.args!r} does not listen:\n{log.read_text(errors="replace")[-3000:]}')
+
+
+@contextlib.contextmanager
+def s3(venv: Path, folder: Path, port: int | None = None) -> Iterator[str]:
+    """Run moto's S3 server, which keeps everything in memory. Yield its URL."""
+    port = port or free_port()
+    with running((venv / 'bin/python', '-m', 'moto.server', '-H', '127.0.0.1', '-p', str(port)), port,
+                 folder / 'moto.log', {'MOTO_S3_CUSTOM_ENDPOINTS': f'http://127.0.0.1:{port}'}):
+        yield f'http://127.0.0.1:{port}'
+
+
+USER, KEY = 'test:someone', 'pAsSwOrD-of-someone'
+_KINDS = ('object', 'container', 'account')
+_COMMON = '[DEFAULT]\nbind_ip = 127.0.0.1\nbind_port = {port}\nuser = {user}\nswift_dir = {folder}\nworkers = 0\n'
+_BACKEND = '''devices = {folder}/disks
+mount_check = false
+disable_fallocate = true
+[pipeline:main]
+pipeline = {kind}-server
+[app:{kind}-server]
+use = egg:swift#{kind}
+'''
+_PROXY = '''[pipeline:main]
+pipeline = catch_errors proxy-logging tempauth staticweb proxy-server
+[app:proxy-server]
+use = egg:swift#proxy
+account_autocreate = true
+[filter:catch_errors]
+use = egg:swift#catch_errors
+[filter:proxy-logging]
+use = egg:swift#proxy_logging
+[filter:staticweb]
+use = egg:swift#staticweb
+[filter:tempauth]
+use = egg:swift#tempauth
+user_test_someone = {key} .admin
+active_fernet_key_id = one
+fernet_key_one = {fernet}
+storage_url_scheme = http
+'''
+
+
+@contextlib.contextmanager
+def swift(venv: Path, folder: Path) -> Iterator[str]:
+    """Run OpenStack Swift with one disk and one copy of each object. Yield the URL where one logs in (version 1)."""
+    python, user = venv / 'bin/python', getpass.getuser()
+    (folder / 'disks/one').mkdir(parents=True)
+    (folder / 'swift.conf').write_text(
+        '[swift-hash]\nswift_hash_path_prefix = one\nswift_hash_path_suffix = two\n'
+        '[storage-policy:0]\nname = one\ndefault = yes\n')
+    with contextlib.ExitStack() as stack:
+        for kind in (*_KINDS, 'proxy'):
+            port = free_port()
+            configuration = folder / f'{kind}.conf'
+            text = _PROXY if kind == 'proxy' else _BACKEND
+            configuration.write_text((_COMMON + text).format(
+                port=port, user=user, folder=folder, kind=kind, key=KEY,
+                fernet=base64.urlsafe_b64encode(os.urandom(32)).decode()))
+            if kind != 'proxy':
+                for step in (('create', '2', '1', '1'), ('add', f'r1z1-127.0.0.1:{port}/one', '1'), ('rebalance',)):
+                    subprocess.run((python, venv / 'bin/swift-ring-builder', folder / f'{kind}.builder', *step), check=True,
+                                   stdout=subprocess.DEVNULL, timeout=SECONDS)
+            program = (python, Path(__file__).with_name('swift_program.py'))
+            stack.enter_context(running((*program, folder / 'swift.conf', kind, configuration), port,
+                                        folder / f'{kind}.log'))
+        yield f'http://127.0.0.1:{port}/auth/v1.0'
