@@ -5,6 +5,7 @@ import base64
 import contextlib
 import getpass
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -115,3 +116,27 @@ def swift(venv: Path, folder: Path) -> Iterator[str]:
             stack.enter_context(running((*program, folder / 'swift.conf', kind, configuration), port,
                                         folder / f'{kind}.log'))
         yield f'http://127.0.0.1:{port}/auth/v1.0'
+
+
+def sshd_program() -> str | None:
+    """Return the path of sshd, None where the machine has none."""
+    return shutil.which('sshd', path=os.pathsep.join((os.environ.get('PATH', os.defpath), '/usr/sbin')))
+
+
+@contextlib.contextmanager
+def sshd(folder: Path) -> Iterator[tuple[int, Path, Path]]:
+    """Run sshd for the user of this process. Yield its port, the user's key and the file with known hosts."""
+    program = sshd_program()
+    if program is None:
+        raise RuntimeError('there is no sshd')
+    for name in ('host', 'user'):
+        subprocess.run(('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', folder / name), check=True, timeout=SECONDS)
+    port = free_port()
+    (folder / 'known').write_text(f'[127.0.0.1]:{port} {(folder / "host.pub").read_text()}')
+    (folder / 'sshd_config').write_text(
+        f'Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/user.pub\n'
+        f'StrictModes no\nPidFile none\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n')
+    if os.geteuid() == 0:
+        Path('/run/sshd').mkdir(exist_ok=True)      # sshd as root insists
+    with running((program, '-D', '-e', '-f', folder / 'sshd_config'), port, folder / 'sshd.log'):
+        yield port, folder / 'user', folder / 'known'
