@@ -110,8 +110,8 @@ def swift(venv: Path, folder: Path) -> Iterator[str]:
                 fernet=base64.urlsafe_b64encode(os.urandom(32)).decode()))
             if kind != 'proxy':
                 for step in (('create', '2', '1', '1'), ('add', f'r1z1-127.0.0.1:{port}/one', '1'), ('rebalance',)):
-                    subprocess.run((python, venv / 'bin/swift-ring-builder', folder / f'{kind}.builder', *step), check=True,
-                                   stdout=subprocess.DEVNULL, timeout=SECONDS)
+                    subprocess.run((python, venv / 'bin/swift-ring-builder', folder / f'{kind}.builder', *step),
+                                   check=True, stdout=subprocess.DEVNULL, timeout=SECONDS)
             program = (python, Path(__file__).with_name('swift_program.py'))
             stack.enter_context(running((*program, folder / 'swift.conf', kind, configuration), port,
                                         folder / f'{kind}.log'))
@@ -130,7 +130,8 @@ def sshd(folder: Path) -> Iterator[tuple[int, Path, Path]]:
     if program is None:
         raise RuntimeError('there is no sshd')
     for name in ('host', 'user'):
-        subprocess.run(('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', folder / name), check=True, timeout=SECONDS)
+        subprocess.run(('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', folder / name), check=True,
+                       timeout=SECONDS)
     port = free_port()
     (folder / 'known').write_text(f'[127.0.0.1]:{port} {(folder / "host.pub").read_text()}')
     (folder / 'sshd_config').write_text(

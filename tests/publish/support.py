@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ class PublishTest(unittest.TestCase):
                 'ANSIBLE_LOCALHOST_WARNING': 'false', 'ANSIBLE_INVENTORY_UNPARSED_WARNING': 'false',
                 'ZUUL_JOBDIR': str(self.top), 'no_proxy': '127.0.0.1', 'NO_COLOR': '1'}
 
-    def get(self, url: str) -> tuple[int, Mapping[str, str], bytes]:
+    def get(self, url: str) -> tuple[int, Message, bytes]:
         """Return status, headers and content of a page as a stranger gets it."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:

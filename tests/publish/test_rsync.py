@@ -25,7 +25,8 @@ class RsyncTest(PublishTest):
         prefix = role.replace('-', '_')
         return self.call(role, {
             f'{prefix}_host': '127.0.0.1', f'{prefix}_port': self.port, f'{prefix}_user': getpass.getuser(),
-            'ansible_ssh_private_key_file': str(self.key), 'ansible_ssh_common_args': f'-o UserKnownHostsFile={self.known}',
+            'ansible_ssh_private_key_file': str(self.key),
+            'ansible_ssh_common_args': f'-o UserKnownHostsFile={self.known}',
             **({'zuul_logserver_root': str(self.root), 'zuul_log_url': 'https://logs.example.org/'}
                if role == 'upload-logs' else {}), **other})
 

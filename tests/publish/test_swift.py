@@ -18,7 +18,8 @@ class SwiftTest(PublishTest):
 
     def publish(self, key: str = servers.KEY, **other: Any) -> Called:
         return self.call('upload-logs-swift', {'zuul_log_cloud_config': {
-            'auth_type': 'v1password', 'auth': {'auth_url': self.auth, 'username': servers.USER, 'password': key}}, **other})
+            'auth_type': 'v1password',
+            'auth': {'auth_url': self.auth, 'username': servers.USER, 'password': key}}, **other})
 
     def test_a_stranger_reads_them(self) -> None:
         self.some_logs()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from zuul_local.environment.services import Services
 
+STORES = 'ZLOCAL_PUBLISH'
+"""Variable that leads the tests in tests/publish to the environment with servers and libraries of object stores."""
 ROLES = ('.', 'config-project', 'bench/baseline')
 """Where folders of roles lie; a linter takes the first role of a name."""
 CODE = {

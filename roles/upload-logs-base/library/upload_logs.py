@@ -7,8 +7,8 @@ DOCUMENTATION = r'''
 module: upload_logs
 short_description: Publish a build's logs in an object store
 description:
-  - Runs on the executor. Sends every plain file of a folder to the first of I(targets) that takes them, several at a time
-    and each as often as it takes; what is there already with the same content is not sent again. Links are never
+  - Runs on the executor. Sends every plain file of a folder to the first of I(targets) that takes them, several at
+    a time and each as often as it takes; what is there already with the same content is not sent again. Links are never
     followed.
   - It does not fail. What went wrong is in the result, with stars in the place of secrets, so that the task
     can have C(no_log) and its reader the reason.
@@ -55,7 +55,6 @@ memory: {description: The most memory that was used, in bytes., type: int, retur
 import os
 import resource
 import time
-import traceback
 from typing import Any, Dict, List, NamedTuple, Tuple
 
 from ansible.module_utils import (
@@ -80,6 +79,7 @@ STORES: Dict[str, Tuple[Any, Any]] = {
     'upload-logs-swift': (upload_logs_swift, upload_logs_swift.Swift),
 }
 _PREFIX = 'upload-logs-'
+_KINDS = {bool: 'true or false', int: 'a whole number, 0 or more', str: 'a text', dict: 'a mapping'}
 
 
 class Target(NamedTuple):
@@ -139,7 +139,7 @@ def _target(one: Any, problems: List[str]) -> Any:
         except (TypeError, ValueError):
             problems.append('%s is %s: it must be %s' % (
                 name, repr(value) if isinstance(known[name], (bool, int)) else 'something else',
-                {bool: 'true or false', int: 'a whole number, 0 or more', str: 'a text', dict: 'a mapping'}[type(known[name])]))
+                _KINDS[type(known[name])]))
     return Target(role, args)
 
 
@@ -153,7 +153,7 @@ def _converted(value: Any, like: Any) -> Any:
         if number < 0 or isinstance(value, bool):
             raise ValueError
         return number
-    if (isinstance(like, str) and isinstance(value, (dict, list))) or (isinstance(like, dict) and not isinstance(value, dict)):
+    if isinstance(value, (dict, list)) != isinstance(like, dict) or isinstance(value, list):
         raise TypeError
     return value if isinstance(like, dict) else str(value)
 
@@ -191,7 +191,7 @@ def upload(params: Dict[str, Any]) -> Dict[str, Any]:
                 refusals.append(_line(target.role, error))
                 continue
             except Exception as error:      # a vendor's library may raise anything; the next target may do
-                refusals.append(_line(target.role, ''.join(traceback.format_exception_only(type(error), error)).strip()))
+                refusals.append(_line(target.role, '%s: %s' % (type(error).__name__, error)))
                 continue
             result.update(log_url=url, target=target.role, files=outcome.published, kept=outcome.kept,
                           failed=outcome.failed, changed=outcome.published > 0)

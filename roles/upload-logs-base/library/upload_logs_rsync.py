@@ -7,8 +7,8 @@ DOCUMENTATION = r'''
 module: upload_logs_rsync
 short_description: Send a folder of the executor to another host
 description:
-  - Runs on the executor. Takes the plain files of a folder, never through a link, and sends them with C(rsync) over ssh to a
-    folder of a host; what is there already is not sent again, and nothing is removed there.
+  - Runs on the executor. Takes the plain files of a folder, never through a link, and sends them with C(rsync) over ssh
+    to a folder of a host; what is there already is not sent again, and nothing is removed there.
   - What could not be sent is in the result; it fails only where nothing was.
 options:
   request:
@@ -48,7 +48,7 @@ EXAMPLES = r'''
 '''
 RETURN = r'''
 files: {description: Files that are there now., type: int, returned: success}
-sent: {description: The names of those that were sent; the first thousand., type: list, elements: str, returned: success}
+sent: {description: The names of the first thousand that were sent., type: list, elements: str, returned: success}
 problems: {description: What is not there; a line each., type: list, elements: str, returned: success}
 '''
 
@@ -109,13 +109,14 @@ def check(request: Dict[str, Any]) -> None:
 
 def command(request: Dict[str, Any], tree: str) -> Tuple[str, ...]:
     """Return the argv that sends the folder *tree*."""
-    ssh = [request['ssh_executable'], *shlex.split(request['ssh_args']), '-o', 'BatchMode=yes']
+    ssh = [request['ssh_executable'], '-o', 'ControlPath=none', '-o', 'BatchMode=yes',
+           *shlex.split(request['ssh_args'])]
     for option, value in (('-p', request['port']), ('-l', request['user']), ('-i', request['private_key_file'])):
         if value:
             ssh += [option, value]
     host = '[%s]' % request['host'] if ':' in request['host'] and '[' not in request['host'] else request['host']
-    return ('rsync', '--recursive', '--times', '--omit-dir-times', '--chmod=D0755,F0644', '--partial-dir=.rsync-partial',
-            '--timeout=%d' % _SILENCE, '--out-format=%n', '--rsh', ' '.join(map(quoted, ssh)), '--',
+    return ('rsync', '--recursive', '--times', '--omit-dir-times', '--chmod=D0755,F0644', '--out-format=%n',
+            '--partial-dir=.rsync-partial', '--timeout=%d' % _SILENCE, '--rsh', ' '.join(map(quoted, ssh)), '--',
             tree.rstrip('/') + '/', '%s:%s/' % (host, request['root'].rstrip('/')))
 
 
@@ -130,7 +131,9 @@ def explained(said: str) -> List[str]:
     return [line for line in lines if line and not line.startswith('rsync error: some files')]
 
 
-def send(argv: Tuple[str, ...], end: float, pause: Callable[[float], object] = time.sleep) -> Tuple[List[str], List[str]]:
+def send(
+    argv: Tuple[str, ...], end: float, pause: Callable[[float], object] = time.sleep,
+) -> Tuple[List[str], List[str]]:
     """Run rsync until it has sent what it can. Return the names that it sent, and what it complained about.
 
     :param end: time, of the monotonic clock, at which it is ended.
@@ -158,12 +161,14 @@ def _run(argv: Tuple[str, ...], end: float) -> Tuple[Any, List[str], str]:
     # Files and not pipes: an ssh in the background may hold them open.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as error:
         try:
-            code: Any = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=error, check=False,
-                                       env=dict(os.environ, LC_ALL='C'), timeout=max(0.1, end - time.monotonic())).returncode
+            done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=error, check=False,
+                                  env=dict(os.environ, LC_ALL='C'), timeout=max(0.1, end - time.monotonic()))
+            code: Any = done.returncode
         except subprocess.TimeoutExpired:
             code = None
         except OSError as problem:
-            raise Refused('nothing was published: cannot start rsync on the executor: %s' % problem.strerror) from problem
+            raise Refused('nothing was published: cannot start rsync on the executor: %s'
+                          % problem.strerror) from problem
         texts = []
         for file in (out, error):
             file.seek(0)

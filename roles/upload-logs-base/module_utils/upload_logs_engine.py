@@ -18,6 +18,7 @@ LONGEST_URL = 254
 ATTEMPTS = 4
 _PAUSE = 0.5            # seconds, doubled with each attempt
 _SAID = 20
+_LATE = 'not done in time'
 _PAGE = 'text/html; charset=utf-8'
 
 
@@ -155,7 +156,7 @@ class _Run:
         for thread in threads:
             thread.join(max(0.1, self._end + 1 - time.monotonic()))
         with self._lock:    # of a thread that hangs, nothing counts any more
-            self._gave_up = self._gave_up or 'not done in time'
+            self._gave_up = self._gave_up or _LATE
             for item in (*self._unfinished, *self._left()):
                 self.outcome.fail(item.path, self._gave_up)
             self._unfinished = ()
@@ -197,7 +198,7 @@ class _Run:
                 if time.monotonic() > self._end:
                     if item:
                         with self._lock:
-                            self.outcome.fail(item.path, 'not done in time')
+                            self.outcome.fail(item.path, _LATE)
                     return
 
     def _work(self) -> None:
@@ -207,7 +208,7 @@ class _Run:
                 return
             with self._lock:
                 outcome, self._unfinished = self.outcome, (*self._unfinished, item)
-                why = self._gave_up or ('not done in time' if time.monotonic() > self._end else '')
+                why = self._gave_up or (_LATE if time.monotonic() > self._end else '')
             size, kept = 0, False
             if not why:
                 why, size, kept = self._one(item)
@@ -239,7 +240,7 @@ class _Run:
         if why:
             self.outcome.fail(item.path, why)
             self._in_a_row += 1
-            if self._in_a_row >= 2 * self._plan.workers + ATTEMPTS and not self._gave_up:
+            if self._in_a_row >= 2 * self._plan.workers + ATTEMPTS and not self._gave_up and why != _LATE:
                 self._gave_up = 'given up after %d failures in a row, the last one: %s' % (self._in_a_row, why)
             return
         self._in_a_row = 0

@@ -11,9 +11,9 @@ from ansible.module_utils.upload_logs_engine import Denied, Missing, Plan, Refus
 from ansible.module_utils.upload_logs_store import CONNECT, READ, Place, missing, problems_of_url, vendor
 
 ARGS: Dict[str, Any] = {
-    'zuul_log_container': '', 'zuul_log_container_public': True, 'zuul_log_credentials_file': '', 'zuul_log_project': '',
-    'zuul_log_partition': False, 'zuul_log_create_indexes': True, 'upload_logs_gcs_endpoint': '',
-    'upload_logs_gcs_url': '',
+    'zuul_log_container': '', 'zuul_log_container_public': True, 'zuul_log_credentials_file': '',
+    'zuul_log_project': '', 'zuul_log_partition': False, 'zuul_log_create_indexes': True,
+    'upload_logs_gcs_endpoint': '', 'upload_logs_gcs_url': '',
 }
 BETWEEN = '_'
 _TIMEOUT = (CONNECT, READ)

@@ -14,8 +14,8 @@ _GZIP = b'\x1f\x8b'
 _WORTH_PACKING = 1024
 # Python's own table; that of the machine is another on every site.
 _TABLE = mimetypes.MimeTypes()
-_OWN = dict.fromkeys(('cfg', 'conf', 'crt', 'diff', 'ini', 'j2', 'list', 'log', 'md', 'patch', 'pem', 'repo', 'rst', 'sh',
-                      'sql', 'toml', 'txt', 'yaml', 'yml'), 'text/plain')
+_OWN = dict.fromkeys(('cfg', 'conf', 'crt', 'diff', 'ini', 'j2', 'list', 'log', 'md', 'patch', 'pem', 'repo', 'rst',
+                      'sh', 'sql', 'toml', 'txt', 'yaml', 'yml'), 'text/plain')
 _OWN.update(json='application/json', svg='image/svg+xml', xml='application/xml', html='text/html', js='text/javascript',
             css='text/css', woff2='font/woff2', whl='application/zip')
 _TEXTUAL = ('application/json', 'application/xml', 'image/svg+xml')
@@ -35,13 +35,15 @@ def headers(name: str, head: bytes, size: int) -> Headers:
     if head.startswith(_GZIP):
         inside = _of_name(plain) if dot and last == 'gz' else ''
         # What is read in a browser is unpacked by it. An archive stays one.
-        return Headers(_with_charset(inside), 'gzip', False) if _is_text(inside) else Headers('application/gzip', '', False)
+        if _is_text(inside):
+            return Headers(_with_charset(inside), 'gzip', False)
+        return Headers('application/gzip', '', False)
     kind = _of_name(name)
     if last == 'gz' or (_is_text(kind) and b'\0' in head):
         kind = _BINARY if b'\0' in head else 'text/plain'
     kind = kind or (_BINARY if b'\0' in head else 'text/plain')
-    text = _is_text(kind)
-    return Headers(_with_charset(kind), 'gzip' if text and size >= _WORTH_PACKING else '', text and size >= _WORTH_PACKING)
+    pack = _is_text(kind) and size >= _WORTH_PACKING
+    return Headers(_with_charset(kind), 'gzip' if pack else '', pack)
 
 
 def _of_name(name: str) -> str:

@@ -65,9 +65,9 @@ class Ibm(S3):
 
     def make(self, bucket: str) -> None:
         rule = {'AllowedMethods': ['GET', 'HEAD'], 'AllowedOrigins': ['*'], 'AllowedHeaders': ['*']}
+        where = {'LocationConstraint': self._args['zuul_log_bucket_location']}
         try:
-            self.ask(lambda: self._client.create_bucket(
-                Bucket=bucket, CreateBucketConfiguration={'LocationConstraint': self._args['zuul_log_bucket_location']}))
+            self.ask(lambda: self._client.create_bucket(Bucket=bucket, CreateBucketConfiguration=where))
             self.ask(lambda: self._client.put_bucket_cors(Bucket=bucket, CORSConfiguration={'CORSRules': [rule]}))
         except Denied as error:
             if 'BucketAlreadyOwnedByYou' not in str(error):     # another build was quicker

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 from typing import Any, Callable, Dict, List
 
@@ -94,8 +95,8 @@ class S3(Store):
         token: Dict[str, str] = {}
         try:
             while True:
-                said = self.ask(lambda: self._client.list_objects_v2(
-                    Bucket=self._where.container, Prefix=start, **token))
+                said = self.ask(functools.partial(
+                    self._client.list_objects_v2, Bucket=self._where.container, Prefix=start, **token))
                 for one in said.get('Contents', ()):
                     found[one['Key'][len(start):]] = one['ETag'].strip('"')
                 if not said.get('IsTruncated'):
@@ -149,8 +150,8 @@ class S3(Store):
         if self._args['upload_logs_s3_endpoint']:
             settings['s3'] = {'addressing_style': 'path'}
             try:        # other makers' servers do not know what newer libraries send by themselves
-                return config(request_checksum_calculation='when_required', response_checksum_validation='when_required',
-                              **settings)
+                return config(request_checksum_calculation='when_required',
+                              response_checksum_validation='when_required', **settings)
             except TypeError:
                 pass
         return config(**settings)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A second tree with the plain files of one that strangers have filled, for programs that would follow links in theirs."""
+"""A second tree with the plain files of one that strangers have filled, for programs that follow links."""
 from __future__ import annotations
 
 import contextlib
@@ -56,7 +56,7 @@ def _fill(tree: Tree, folder: Folder, above: str, live: Collection[str], pack: b
             if path in live:
                 _copy(os.dup(handle), os.path.join(above, entry.name), pack)
             else:
-                # The opened file itself, whatever has its name now. Without src_dir_fd Python would make a link to a link.
+                # The opened file itself, whatever has its name now. Without src_dir_fd Python makes a link to a link.
                 os.link('/proc/self/fd/%d' % handle, os.path.join(above, entry.name), src_dir_fd=handle)
             made.files += 1
         except (OSError, Unreadable) as error:

@@ -85,8 +85,8 @@ def vendor(role: str, name: str, package: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise Refused("%s needs the Python package '%s' where the executor's Ansible is: %s. Zuul's own installation of "
-                      "Ansible brings it; into another one install it with pip" % (role, package, error)) from error
+        raise Refused("%s needs the Python package '%s' where the executor's Ansible is: %s. Zuul's own installation "
+                      "of Ansible brings it; into another one install it with pip" % (role, package, error)) from error
 
 
 def covered(text: str, secrets: Iterable[Any]) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that can be published is, whatever a store does. The stores here are made for that; tests/publish has real ones."""
+"""Everything that can be published is, whatever a store does. These misbehave; tests/publish has real ones."""
 from __future__ import annotations
 
 import contextlib

@@ -39,7 +39,8 @@ class TestPage(unittest.TestCase):
         self.assertIn('7 more are not listed', text)
 
     def test_sizes(self) -> None:
-        for number, expected in ((0, '0 B'), (1023, '1023 B'), (1536, '1.5 KiB'), (3 << 20, '3.0 MiB'), (1 << 40, '1024.0 GiB')):
+        for number, expected in ((0, '0 B'), (1023, '1023 B'), (1536, '1.5 KiB'), (3 << 20, '3.0 MiB'),
+                                 (1 << 40, '1024.0 GiB')):
             self.assertEqual(module.size(number), expected)
 
     def test_odd_times(self) -> None:

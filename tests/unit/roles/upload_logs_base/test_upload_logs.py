@@ -21,9 +21,10 @@ class TestRoles(unittest.TestCase):
             with self.subTest(role=role):
                 folder = ROLES / role
                 defaults = yaml.safe_load((folder / 'defaults/main.yaml').read_text())
-                passed = yaml.safe_load((folder / 'tasks/main.yaml').read_text())[0]['vars']['upload_logs_base_targets'][0]
+                task = yaml.safe_load((folder / 'tasks/main.yaml').read_text())[0]
+                passed = task['vars']['upload_logs_base_targets'][0]
                 self.assertEqual(passed['target'], role)
-                self.assertEqual(passed['args'], {name: '{{ %s }}' % name for name in passed['args']})
+                self.assertEqual(passed['args'], {name: f'{{{{ {name} }}}}' for name in passed['args']})
                 self.assertEqual(set(passed['args']), set(kind.ARGS))
                 for name, value in kind.ARGS.items():
                     if '{{' not in str(defaults[name]):
@@ -35,8 +36,8 @@ class TestRead(unittest.TestCase):
         self.folder = self.enterContext(tempfile.TemporaryDirectory())
 
     def read(self, targets: Any, **other: Any) -> Any:
-        return module.read({'source': self.folder, 'scratch': self.folder, 'path': 'ab/cd', 'targets': targets, 'workers': 1,
-                            'timeout': 1, **other})
+        return module.read({'source': self.folder, 'scratch': self.folder, 'path': 'ab/cd', 'targets': targets,
+                            'workers': 1, 'timeout': 1, **other})
 
     def test_what_is_not_given_has_its_default(self) -> None:
         one, two = self.read([{'target': 's3', 'args': {'zuul_log_bucket': 'logs', 'zuul_log_partition': 'yes',
@@ -50,10 +51,12 @@ class TestRead(unittest.TestCase):
         good = {'target': 's3', 'args': {'zuul_log_bucket': 'logs'}}
         for targets, other, why in (
                 ([], {}, 'at least one'), ('s3', {}, 'at least one'), (['s3'], {}, 'must have "target"'),
-                ([{'target': 's3', 'args': []}], {}, 'must have "target"'), ([{'target': 'nfs'}], {}, "target is 'nfs'"),
+                ([{'target': 's3', 'args': []}], {}, 'must have "target"'),
+                ([{'target': 'nfs'}], {}, "target is 'nfs'"),
                 ([{'target': 's3', 'args': {'bucket': 'x'}}], {}, 'bucket is no parameter'),
                 ([{'target': 's3', 'args': {'zuul_log_bucket': ['x']}}], {}, 'must be a text'),
-                ([{'target': 's3', 'args': {'zuul_log_bucket': 'x', 'zuul_log_partition': 'perhaps'}}], {}, 'true or false'),
+                ([{'target': 's3', 'args': {'zuul_log_bucket': 'x', 'zuul_log_partition': 'perhaps'}}], {},
+                 'true or false'),
                 ([{'target': 'swift', 'args': {'zuul_log_cloud_config': 'x'}}], {}, 'must be a mapping'),
                 ([good], {'path': '../x'}, 'zuul_log_path'), ([good], {'path': ''}, 'zuul_log_path'),
                 ([good], {'timeout': 0}, 'upload_logs_s3_timeout is 0'),
