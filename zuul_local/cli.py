@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
 
     verb = _verb(verbs, 'test', 'test:test', 'run the tests of this library')
     verb.add_argument('names', nargs='*', metavar='NAME',
-                      help='linters, unit, functional, e2e, self-test or docs; all when none is named')
+                      help='linters, unit, functional, publish, e2e, self-test or docs; all when none is named')
 
     verb = _verb(verbs, 'bench', 'bench:bench', 'time roles of this library and others on fresh nodes')
     verb.add_argument('cases', nargs='*', metavar='CASE', help='see --list; all when none is named')

@@ -19,7 +19,7 @@ TOOLS = Tools(Path('/venv'), Path('/collections'))
 class TestWanted(unittest.TestCase):
     def test_the_parts_keep_their_order(self) -> None:
         table: tuple[tuple[list[str], list[str]], ...] = (
-            ([], ['linters', 'unit', 'functional', 'e2e', 'self-test', 'docs']),
+            ([], ['linters', 'unit', 'functional', 'publish', 'e2e', 'self-test', 'docs']),
             (['docs', 'e2e'], ['e2e', 'docs']),
             (['docs', 'unit', 'docs'], ['unit', 'docs']),
         )
@@ -31,7 +31,7 @@ class TestWanted(unittest.TestCase):
         with self.assertRaises(UserError) as caught:
             command.wanted(['unit', 'lint'])
         self.assertEqual(caught.exception.message, 'There is no part lint of the tests.')
-        self.assertIn('linters, unit, functional, e2e, self-test, docs', caught.exception.hint)
+        self.assertIn('linters, unit, functional, publish, e2e, self-test, docs', caught.exception.hint)
 
 
 class TestSummary(unittest.TestCase):
