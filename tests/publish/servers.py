@@ -4,16 +4,23 @@ from __future__ import annotations
 import base64
 import contextlib
 import getpass
+import http.client
+import http.server
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 SECONDS = 60            # in which a server has to listen
+AZURE_ACCOUNT = 'devstoreaccount1'
+# Documented, the same everywhere, and good for Azurite only.
+AZURE_KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=='
 
 
 def free_port() -> int:
@@ -141,3 +148,80 @@ def sshd(folder: Path) -> Iterator[tuple[int, Path, Path]]:
         Path('/run/sshd').mkdir(exist_ok=True)      # sshd as root insists
     with running((program, '-D', '-e', '-f', folder / 'sshd_config'), port, folder / 'sshd.log'):
         yield port, folder / 'user', folder / 'known'
+
+
+def azurite_program() -> str | None:
+    """Return the path of Azurite's blob server, None where the machine has none."""
+    return shutil.which('azurite-blob')
+
+
+@contextlib.contextmanager
+def azurite(folder: Path) -> Iterator[str]:
+    """Run Azurite, with the account and key that its documentation names. Yield its connection string."""
+    program, port = azurite_program(), free_port()
+    if program is None:
+        raise RuntimeError('there is no azurite-blob')
+    with running((program, '--silent', '--skipApiVersionCheck', '--disableTelemetry', '--location', folder,
+                  '--blobHost', '127.0.0.1', '--blobPort', str(port)), port, folder / 'azurite.log'):
+        yield (f'DefaultEndpointsProtocol=http;AccountName={AZURE_ACCOUNT};AccountKey={AZURE_KEY};'
+               f'BlobEndpoint=http://127.0.0.1:{port}/{AZURE_ACCOUNT};')
+
+
+@contextlib.contextmanager
+def gcs(venv: Path, folder: Path) -> Iterator[str]:
+    """Run a program that answers like Google Cloud Storage, as far as its authors know it. Yield its URL."""
+    port = free_port()
+    with running((venv / 'bin/gcp-storage-emulator', 'start', '--host=127.0.0.1', f'--port={port}', '--in-memory'),
+                 port, folder / 'gcs.log'):
+        yield f'http://127.0.0.1:{port}'
+
+
+Mood = Callable[[str, str], float]
+"""Takes method and path of a request. Returns 0 to pass it on, a status to answer with, or less than 0: so many seconds
+are waited, then the connection is dropped."""
+
+
+@contextlib.contextmanager
+def fickle(url: str, mood: Mood) -> Iterator[str]:
+    """Stand before the server at *url* and be in a *mood*. Yield the URL to use."""
+    target = urllib.parse.urlsplit(url)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = 'HTTP/1.1'
+
+        def handle_all(self) -> None:
+            body = self.rfile.read(int(self.headers.get('Content-Length', 0)))
+            what = mood(self.command, self.path)
+            if what < 0:
+                time.sleep(-what)
+                self.close_connection = True
+                return
+            status, headers, data = int(what), [], b''
+            if not what:
+                server = http.client.HTTPConnection(target.hostname or '', target.port, timeout=60)
+                with contextlib.closing(server):
+                    server.request(self.command, self.path, body, dict(self.headers))
+                    answer = server.getresponse()
+                    status, headers, data = answer.status, answer.getheaders(), answer.read()
+            self.send_response(status)
+            for name, value in headers:
+                if name.lower() not in ('connection', 'date', 'server', 'transfer-encoding', 'content-length'):
+                    self.send_header(name, value)
+            length = dict(headers).get('Content-Length', '0') if self.command == 'HEAD' else str(len(data))
+            self.send_header('Content-Length', length)
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_all
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f'http://127.0.0.1:{server.server_port}'
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -46,7 +46,7 @@ target: {description: The one that took them; C('') where none did., type: str, 
 refused: {description: Why none took them., type: str, returned: always}
 files: {description: Files that were sent., type: int, returned: always}
 kept: {description: Files that were there already., type: int, returned: always}
-failed: {description: Files that are not there., type: int, returned: always}
+missing: {description: Files that are not there., type: int, returned: always}
 problems: {description: What went wrong nevertheless; a line each., type: list, elements: str, returned: always}
 seconds: {description: How long it took., type: float, returned: always}
 memory: {description: The most memory that was used, in bytes., type: int, returned: always}
@@ -176,7 +176,7 @@ def upload(params: Dict[str, Any]) -> Dict[str, Any]:
     """Do the module's work and return its result."""
     begun = time.monotonic()
     result: Dict[str, Any] = {'changed': False, 'log_url': '', 'target': '', 'refused': '', 'files': 0, 'kept': 0,
-                              'failed': 0, 'problems': []}
+                              'missing': 0, 'problems': []}
     secrets: List[Any] = []
     refusals: List[str] = []
     try:
@@ -194,7 +194,7 @@ def upload(params: Dict[str, Any]) -> Dict[str, Any]:
                 refusals.append(_line(target.role, '%s: %s' % (type(error).__name__, error)))
                 continue
             result.update(log_url=url, target=target.role, files=outcome.published, kept=outcome.kept,
-                          failed=outcome.failed, changed=outcome.published > 0)
+                          missing=outcome.failed, changed=outcome.published > 0)
             result['problems'] = refusals + told(outcome)
             break
         else:
