@@ -9,7 +9,7 @@ import sys
 
 
 def main(conf: str, kind: str, configuration: str) -> int:
-    importlib.import_module('swift.common.utils').SWIFT_CONF_FILE = conf
+    setattr(importlib.import_module('swift.common.utils'), 'SWIFT_CONF_FILE', conf)     # noqa: B010
     return int(importlib.import_module('swift.common.wsgi').run_wsgi(configuration, f'{kind}-server') or 0)
 
 

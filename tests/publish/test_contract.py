@@ -72,8 +72,8 @@ class IbmContractTest(PublishTest):
     def publish(self, **other: Any) -> Called:
         return self.call('upload-logs-ibm', {
             'zuul_log_bucket': 'logs', 'zuul_log_bucket_location': 'eu-de-standard',
-            'zuul_log_api_key': 'kEy-of-someone', 'zuul_log_instance_id': 'crn:one', 'zuul_log_endpoint_url': self.endpoint,
-            'upload_logs_ibm_auth_url': self.tokens, **other})
+            'zuul_log_api_key': 'kEy-of-someone', 'zuul_log_instance_id': 'crn:one',
+            'zuul_log_endpoint_url': self.endpoint, 'upload_logs_ibm_auth_url': self.tokens, **other})
 
     def test_contract(self) -> None:
         self.some_logs()

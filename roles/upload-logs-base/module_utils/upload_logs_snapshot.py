@@ -69,9 +69,9 @@ def _copy(handle: int, target: str, pack: bool) -> None:
     with contextlib.closing(Slice(handle, os.fstat(handle).st_size)) as plain:
         if pack:
             with gzip.GzipFile(target + '.gz', 'wb', mtime=0) as packer:
-                for data in chunks(plain):      # type: ignore[arg-type]
+                for data in chunks(plain):
                     packer.write(data)
         else:
             with open(target, 'xb') as new:
-                for data in chunks(plain):      # type: ignore[arg-type]
+                for data in chunks(plain):
                     new.write(data)

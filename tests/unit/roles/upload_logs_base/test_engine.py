@@ -21,7 +21,7 @@ tree: Any = module_utils('upload_logs_tree')
 body: Any = module_utils('upload_logs_body')
 
 
-class Shelf(engine.Store):      # type: ignore[misc]
+class Shelf(engine.Store):
     """Keeps what it gets, after *moody* had its say with the path and the number of the attempt."""
 
     base = 'https://logs.example.org/a/'

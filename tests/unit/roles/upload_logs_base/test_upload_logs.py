@@ -12,7 +12,6 @@ from tests.unit.roles import ROLES, library, module_utils
 
 module: Any = library('upload-logs-base', 'upload_logs')
 store: Any = module_utils('upload_logs_store')
-REQUIRED = ('', {})
 
 
 class TestRoles(unittest.TestCase):
