@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What rsync is shown and called with, and what becomes of its answers. A script gives them; tests/publish has rsync."""
+"""What rsync is shown and called with, and what becomes of its answers. A script gives them; tests/publish has it."""
 from __future__ import annotations
 
 import gzip
