@@ -18,10 +18,10 @@ class S3Test(PublishTest):
         self.endpoint = self.enterContext(servers.s3(self.venv, self.top))
 
     def publish(self, **other: Any) -> Called:
-        job = other.pop('job', {})
+        job, environ = other.pop('job', {}), other.pop('environ', {})
         return self.call('upload-logs-s3', {
             'zuul_log_bucket': 'logs', 'zuul_log_aws_access_key': 'someone', 'zuul_log_aws_secret_key': SECRET,
-            'upload_logs_s3_endpoint': self.endpoint, 'upload_logs_s3_region': 'us-east-1', **other}, job)
+            'upload_logs_s3_endpoint': self.endpoint, 'upload_logs_s3_region': 'us-east-1', **other}, job, environ)
 
     def test_a_stranger_reads_them(self) -> None:
         self.some_logs()
@@ -103,3 +103,13 @@ class S3Test(PublishTest):
         self.assertIn('the server cannot be reached', called.said)
         self.assertNotIn(SECRET, called.said)
         self.assertNotIn('Traceback', called.said)
+
+    def test_a_token_instead_of_keys(self) -> None:
+        (self.logs / 'a').write_text('1')
+        oidc = {'zuul_log_aws_access_key': '', 'zuul_log_aws_secret_key': '',
+                'zuul_log_aws_oidc_token': 'tOkEn-of-zuul',
+                'zuul_log_aws_oidc_role_arn': 'arn:aws:iam::123456789012:role/logs'}
+        called = self.publish(**oidc, environ={'AWS_ENDPOINT_URL_STS': self.endpoint})
+        self.assert_went_well(called)
+        self.assertEqual(self.get(called.zuul['log_url'] + 'a')[2], b'1')
+        self.assertNotIn('tOkEn', called.said)
