@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tools really said of a small project with mistakes in it, and what is made of that."""
+from __future__ import annotations
+
+import time
+import unittest
+from pathlib import Path
+from typing import Any
+
+from tests.unit.roles import module_utils
+
+text: Any = module_utils('return_file_comments_text')
+data: Any = module_utils('return_file_comments_data')
+OUTPUTS = Path(__file__).parent / 'outputs'
+HOME = '/home/zuul/src/example.org/project/'
+RUNNERS = ('data', 'lines', 'pytest', 'unittest')
+EQUAL = ('tests/test_core.py', 10, 'error', "test_equal: AssertionError: assert 'aa' == 4")
+BOOM = ('pkg/core.py', 14, 'error', 'test_boom: ValueError: no <b>luck</b>')
+UNIT = ('tests/test_unit.py', 10, 'error', 'AssertionError: 1 != 2 : msg')
+UNUSED = ('pkg/core.py', 2, 'error', 'F401')
+SHELL = (('x.sh', 2, 'error', 'Iterating over ls'), ('x.sh', 3, 'warning', 'In POSIX sh, == in place'))
+YAML = (('x.yaml', 1, 'warning', 'missing document start'), ('x.yaml', 1, 'error', 'too many spaces'),
+        ('x.yaml', 3, 'error', 'syntax error'), ('y.yaml', 1, 'error', 'too many spaces'))
+# file -> how many findings, and some of them: path, line, level, part of the message
+EXPECTED: dict[str, tuple[int, tuple[tuple[str, int, str, str], ...]]] = {
+    'ansible-lint.json': (5, (('playbooks/p.yaml', 1, 'warning', 'name[play] All plays should be named'),)),
+    'ansible-lint.txt': (5, (('playbooks/p.yaml', 3, 'warning', 'fqcn[action-core]: Use FQCN'),)),
+    'bandit.json': (1, (('tests/test_core.py', 10, 'warning', 'B101 Use of assert'),)),
+    'bandit.txt': (1, (('tests/test_core.py', 10, 'warning', '[B101:assert_used] Use of assert'),)),
+    'flake8.txt': (2, (UNUSED,)),
+    'junit.xml': (6, (EQUAL, BOOM, ('tests/test_core.py', 19, 'error', 'test_setup: RuntimeError: setup'), UNIT)),
+    'mypy.json': (2, (('pkg/core.py', 10, 'error', 'return-value Incompatible return'),)),
+    'mypy.txt': (13, (('pkg/core.py', 10, 'error', 'Incompatible return'),
+                      ('pkg/core.py', 13, 'error', '[no-untyped-def]\nnote: Use "-> None"'))),
+    'pylint.json': (2, (('pkg/core.py', 2, 'warning', 'W0611 Unused import os'),)),
+    'pylint.txt': (18, (('pkg/core.py', 13, 'info', 'C0116: Missing function'),)),
+    'pytest-native.txt': (4, (BOOM, UNIT)),
+    'pytest-short.txt': (6, (EQUAL, BOOM, UNIT)),
+    'pytest.txt': (6, (EQUAL, BOOM, ('tests/test_core.py', 19, 'error', 'at setup of test_setup: RuntimeError'), UNIT)),
+    'ruff.gitlab': (2, (UNUSED,)),
+    'ruff.json': (2, (UNUSED,)),
+    'ruff.sarif': (2, (UNUSED,)),
+    'ruff.txt': (10, (UNUSED, ('pkg/__init__.py', 1, 'warning', 'CPY001'), ('pkg/core.py', 14, 'warning', 'EM101'))),
+    'shellcheck-gcc.txt': (3, SHELL),
+    'shellcheck.json1': (5, SHELL),
+    'shellcheck.txt': (5, SHELL),
+    'sphinx.txt': (3, (
+        ('doc/source/index.rst', 4, 'warning', 'undefined label'),
+        ('doc/source/orphan.rst', 1, 'warning', "isn't included in any toctree"),
+        ('pkg/core.py', 1, 'error', 'In the docstring of pkg.core.twice: Unknown directive'))),
+    'stestr.txt': (4, (('pkg/core.py', 14, 'error', 'tests.test_unit.TestU.test_boom: ValueError: no'), UNIT)),
+    'unittest-b.txt': (2, (('pkg/core.py', 14, 'error', 'test_boom (tests.test_unit.TestU.test_boom): Val'), UNIT)),
+    'yamllint-parsable.txt': (6, YAML),
+    'yamllint.txt': (6, YAML),
+}
+
+
+def found(said: str, formats: tuple[str, ...] = RUNNERS) -> list[Any]:
+    written = data.findings(said)
+    return list(text.findings(said, formats)) if written is None else written
+
+
+def flat(findings: list[Any]) -> list[tuple[str, int, str, str]]:
+    """Each finding with the place in the project that it is about; those of none are left out."""
+    result = []
+    for one in findings:
+        places = [(path.removeprefix(HOME).removeprefix('./'), line) for path, line in one.places]
+        here = [at for at in places if not at[0].startswith('/') and '.tox' not in at[0] and "'" not in at[0]]
+        result += [(*here[0], one.level, one.message)] if here else []
+    return result
+
+
+class TestTools(unittest.TestCase):
+    def test_every_output_is_expected(self) -> None:
+        self.assertEqual(sorted(path.name for path in OUTPUTS.iterdir()), sorted(EXPECTED))
+
+    def test_outputs(self) -> None:
+        for name, (number, some) in EXPECTED.items():
+            with self.subTest(name=name):
+                told = flat(found((OUTPUTS / name).read_text()))
+                self.assertEqual(len(told), number, told)
+                for path, line, level, part in some:
+                    self.assertTrue([one for one in told if one[:3] == (path, line, level) and part in one[3]],
+                                    f'{part}: {told}')
+
+    def test_what_a_test_printed_is_no_finding(self) -> None:
+        for name in EXPECTED:
+            with self.subTest(name=name):
+                self.assertEqual([one for one in flat(found((OUTPUTS / name).read_text())) if 'only printed' in one[3]],
+                                 [])
+
+    def test_a_mixed_log(self) -> None:
+        log = '\n'.join([
+            'pep8: commands[0]> flake8', (OUTPUTS / 'flake8.txt').read_text().rstrip(), 'pep8: exit 1 (0.5 seconds)',
+            'py311: commands[0]> pytest', (OUTPUTS / 'pytest.txt').read_text().rstrip(),
+            'unit: commands[0]> stestr run', (OUTPUTS / 'stestr.txt').read_text().rstrip(),
+            'docs: commands[0]> sphinx-build', (OUTPUTS / 'sphinx.txt').read_text()])
+        self.assertEqual(len(flat(found(log))), 2 + 6 + 4 + 3)
+
+    def test_what_a_command_said_that_passed_is_no_finding(self) -> None:
+        for log, expected in (
+                (('a: commands[0]> x', 'a.py:1: E1 x', 'a: OK ✔ in 1 seconds', 'b: commands[0]> y', 'b.py:1: E1 x',
+                  'b: exit 1 (0.2 seconds) /x> y pid=1', 'b: FAIL ✖ in 1 seconds'), ['b.py']),
+                (('a: 12 W commands[0]> x [tox/api.py:5]', 'a.py:1: E1 x', 'a: 13 W commands[1]> y [tox/api.py:5]',
+                  'b.py:1: E1 x', 'a: 14 C exit -9 (0.2 seconds) /x> y pid=1', 'a: 15 W commands_post[0]> z',
+                  'c.py:1: E1 x', 'a: FAIL code 1'), ['b.py', 'c.py']),
+                (('lint run-test: commands[0] | x', 'a.py:1: E1 x', 'lint run-test: commands[1] | y', 'b.py:1: E1 x',
+                  'ERROR: InvocationError for command y (exited with code 1)'), ['b.py']),
+                (('nox > Running session lint', 'nox > x', 'a.py:1: E1 x', 'nox > y', 'b.py:1: E1 x',
+                  'nox > Command y failed with exit code 1', 'nox > Session lint failed.'), ['b.py']),
+                (('a.py:1: E1 x', 'a: commands[0]> x', 'b.py:1: E1 x'), ['a.py', 'b.py'])):
+            with self.subTest(log=log):
+                self.assertEqual([one[0] for one in flat(found('\n'.join(log)))], expected)
+
+    def test_formats(self) -> None:
+        log = (OUTPUTS / 'flake8.txt').read_text() + (OUTPUTS / 'pytest.txt').read_text()
+        self.assertEqual(len(found(log, ('pytest',))), 6)
+        self.assertEqual(len(found('nox > flake8\n' + log.replace('=== test', '=\n=== test'), ('unittest',))), 0)
+
+
+class TestLines(unittest.TestCase):
+    def test_cases(self) -> None:
+        for line, expected in (
+                ('a.c:3:5: warning: unused variable', ('a.c', 3, 'warning', 'warning: unused variable')),
+                ('a.c:3: fatal error: no such file', ('a.c', 3, 'error', 'fatal error: no such file')),
+                ('\x1b[31ma.c\x1b[0m:3:5: \x1b[1merror:\x1b[m x', ('a.c', 3, 'error', 'error: x')),
+                ('with space.py:3:5: E1 x', ('with space.py', 3, 'error', 'E1 x')),
+                ('a.py:7: DeprecationWarning: old', None), ('a.py:1:2', None),
+                ('http://x:80: y', None), ('    a.py:1:1: E1 indented', None), ('a.py:1234567890: E1 x', None),
+                ('a.py:1:1: E1 ' + 'x' * 3000, None), ('note:1: note: alone', None), ('', None), ('::: :', None)):
+            with self.subTest(line=line[:40]):
+                self.assertEqual(flat(list(text.findings(line, ('lines',)))), [expected] if expected else [])
+
+    def test_levels(self) -> None:
+        for said, level in (('E501 x', 'error'), ('W605 x', 'warning'), ('C0114: x', 'info'), ('D100 x', 'warning'),
+                            ('[error] x', 'error'), ('fatal error: x', 'error'), ('SC2086', 'warning'), ('', 'warning'),
+                            ('HIGH', 'error'), ('!', 'warning')):
+            with self.subTest(said=said):
+                self.assertEqual(text.level(said), level)
+
+
+class TestHostile(unittest.TestCase):
+    def test_time_stays_linear(self) -> None:
+        for piece in ('= a ' + '=' * 1900 + 'x\n', '_' * 900 + ' a' + ' _' * 500 + '\n', 'a:' * 990 + '\n',
+                      ' ' * 1990 + '\n',
+                      '\x1b]' * 990 + '\n', 'Captured traceback:\n~~~\n', '=' * 70 + '\nFAIL: x\n' + '-' * 70 + '\n',
+                      '=== FAILURES ===\n', '{0} a [0.1s] ... FAILED\n', 'x.py:1: in f\n', 'a:1: b in ' * 150 + '\n',
+                      'In a line ' * 190 + ':\n', '----\n----\n', '^' + '-' * 1900 + '\n'):
+            with self.subTest(piece=piece[:30]):
+                log = (piece * (1_000_000 // len(piece)))
+                start = time.monotonic()
+                found(log)
+                self.assertLess(time.monotonic() - start, 10)
+
+    def test_documents(self) -> None:
+        for document in ('[' * 100000, '{"a":' * 100000, '[1, null, {}, {"path": 1}]', '{"results": 1, "runs": [1]}',
+                         '[{"path": "a", "line": true, "message": "x"}]',
+                         '[{"path": "a", "line": "1", "message": "x"}]',
+                         '{"runs": {"a": 1}}', '[{"path": "a", "line": 1}]', '<a>', '<', '{', '{"line": 1}\n{"a\n',
+                         '<!DOCTYPE x [<!ENTITY a "aaa">]><testcase><failure>&a;</failure></testcase>'):
+            with self.subTest(document=document[:40]):
+                self.assertEqual(found(document), [])
+
+    def test_one_bad_record_does_not_lose_the_rest(self) -> None:
+        document = '[7, {"path": "a", "line": {}}, {"path": "b", "line": 2, "message": "x", "code": null}]'
+        self.assertEqual(flat(found(document)), [('b', 2, 'warning', 'x')])
+
+
+if __name__ == '__main__':
+    unittest.main()
