@@ -51,6 +51,25 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument('--measure', action='store_true',
                       help="take the time that an executor's console takes, and record that of processors")
 
+    verb = _verb(verbs, 'replay', 'replay:replay', 'run a build that failed again, from the bundle among its logs')
+    verb.add_argument('bundle', metavar='BUNDLE', help='its replay.json, or the folder of its logs')
+    verb.add_argument('--project', default='.', metavar='DIR', help='a clone of its project (default: this folder)')
+    verb.add_argument('--with', dest='with_', action='append', default=[], metavar='NAME=DIR',
+                      help='a clone of a further repository by canonical name (repeatable)')
+    verb.add_argument('--any-commit', action='store_true',
+                      help='use what is checked out where the commit of the original is not to be had')
+    verb.add_argument('--label', default='', help='use this label in place of those that the job names')
+    verb.add_argument('--var', action='append', default=[], metavar='NAME=VALUE',
+                      help='set a job variable; the value is YAML (repeatable)')
+    verb.add_argument('--secret', action='append', default=[], metavar='NAME=FILE',
+                      help='data of a secret that the job uses, as YAML (repeatable)')
+    verb.add_argument('--ansible-version', default='', metavar='V',
+                      help='use this Ansible in place of that of the original')
+    verb.add_argument('--offline', action='store_true', help='nodes on a network without a way out')
+    verb.add_argument('--keep', action='store_true', help='keep the nodes when the build is over')
+    verb.add_argument('--unsafe-localhost', action='store_true',
+                      help='run localhost plays without a sandbox when bubblewrap does not work here')
+
     verb = _verb(verbs, 'check', 'check:check', 'load the configuration as Zuul would, and say what is wrong with it')
     _tenant(verb)
 

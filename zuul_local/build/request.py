@@ -22,6 +22,7 @@ class Request:
     """What to run, as the command line says it.
 
     :ivar only: of the job's nodes, take those with these labels, or their offline forms; all when empty.
+    :ivar results: project whose folder takes the results; None for the one that is run.
     :ivar events: file to which a line is added whenever a playbook ends.
     :ivar dependencies: run the jobs that the job depends on, too.
     :ivar attempts: the most builds of a job; 0 for one.
@@ -35,6 +36,7 @@ class Request:
     given: tuple[str, ...] = ()
     label: str = ''
     only: tuple[str, ...] = ()
+    results: Path | None = None
     events: Path | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, Any] = field(default_factory=dict)

@@ -49,7 +49,7 @@ def run(request: Request, reporter: Reporter) -> Report:
     with folder_of_run(request.run_id) as folder, ThreadPoolExecutor() as pool:
         podman = pool.submit(_podman)
         tenant = load_tenant(request.project, base_ref=request.base_ref, given=request.given)
-        published = bundle.open_folder(tenant.project.path)
+        published = bundle.open_folder(request.results or tenant.project.path)
         graph = freeze_jobs(tenant, request)
         jobs = [graph.frozen(job) for job in graph.jobs]
         nodes = [choose_nodes(tenant, job, request) for job in jobs]

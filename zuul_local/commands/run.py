@@ -23,7 +23,7 @@ MARKED = 'ZLOCAL_PID'
 def run(args: argparse.Namespace) -> int:
     """Run job ``args.job`` of the project in ``args.project`` and return the exit code."""
     start = time.monotonic()
-    run_id = _mark()
+    run_id = mark()
     reporter = Reporter(sys.stderr if args.json else sys.stdout, start)
     reporter.say(f'zuul-local: job {args.job} of {Path(args.project).resolve()}')
     # Zuul's own modules are loaded after the first line is out: they take a third of a second.
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     return report.code
 
 
-def _mark() -> str:
+def mark() -> str:
     """Give this process, and so all that it starts, the mark of a new run in its environment; return the run's id.
 
     The kernel shows the environment that a program was started with, also for its forks, so the program starts anew;

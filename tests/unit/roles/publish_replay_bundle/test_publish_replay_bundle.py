@@ -21,7 +21,7 @@ INVENTORY: dict[str, Any] = {'all': {
                       'db_password': 'x'},
               'two': {'nodepool': {'label': 'debian-trixie'}, 'colour': 'blue'}},
     'vars': {
-        'colour': 'blue', 'tox_envlist': 'py311', 'api_token': 's3cret', 
+        'colour': 'blue', 'tox_envlist': 'py311', 'api_token': 's3cret',
         'mirror': 'https://me:pw@example.org/', 'empty_token': '',
         'zuul': {
             'build': 'b1', 'job': 'tox', 'pipeline': 'check', 'tenant': 't', 'branch': 'main', 'change': '7',
@@ -31,11 +31,13 @@ INVENTORY: dict[str, Any] = {'all': {
             'playbook_context': {
                 'playbook_projects': {'untrusted/project_0/example.org/a': {
                     'canonical_name': 'example.org/a', 'checkout': 'main', 'commit': COMMIT}},
-                'pre_playbooks': [], 'playbooks': [{'path': 'untrusted/project_0/example.org/a/playbooks/run.yaml'}]}}}}}
+                'pre_playbooks': [],
+                'playbooks': [{'path': 'untrusted/project_0/example.org/a/playbooks/run.yaml'}]}}}}}
 OUTPUT = [
     {'phase': 'pre', 'playbook': 'trusted/project_0/x/pre.yaml', 'stats': {'one': {'failures': 0}}, 'plays': [
         {'tasks': [{'task': {'name': 'rescued'}, 'hosts': {'one': {'failed': True}}}]}]},
-    {'phase': 'run', 'playbook': '/w/untrusted/project_0/example.org/a/playbooks/run.yaml',
+    {'phase': 'run',
+     'playbook': '/w/untrusted/project_0/example.org/a/playbooks/run.yaml',
      'stats': {'one': {'failures': 1}}, 'plays': [{'tasks': [{'task': {'name': 'Run tox'}, 'hosts': {
          'one': {'failed': True, 'rc': 1, 'stdout': 'x\n' * 100 + 'FAILED a', 'msg': 'non-zero return code'},
          'two': {'failed': True}}}]}]}]

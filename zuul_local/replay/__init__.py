@@ -1,0 +1,1 @@
+"""A build again, from the bundle that a failed one left behind."""
