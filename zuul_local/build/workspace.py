@@ -19,6 +19,8 @@ AUTHOR = {
     'GIT_AUTHOR_NAME': 'zuul-local', 'GIT_AUTHOR_EMAIL': 'zuul-local@localhost',
     'GIT_COMMITTER_NAME': 'zuul-local', 'GIT_COMMITTER_EMAIL': 'zuul-local@localhost',
 }
+# A folder that is the same has the same commit whenever it is taken, so that two builds can be compared.
+NO_TIME = {'GIT_AUTHOR_DATE': '2000-01-01T00:00:00Z', 'GIT_COMMITTER_DATE': '2000-01-01T00:00:00Z'}
 MESSAGE = 'Uncommitted work'
 HEADS, ORIGIN = 'refs/heads/', 'refs/remotes/origin/'
 # Nothing that the user's own git is told to run for them, but filters: they say what a file is in the repository.
@@ -75,7 +77,7 @@ def _of_repository(project: Project, path: Path, one_branch: bool) -> Snapshot:
 
 def _of_folder(project: Project, path: Path) -> Snapshot:
     """The folder alone, with its copies of roles, as a repository with one commit."""
-    env = {**os.environ, **AUTHOR}
+    env = {**os.environ, **AUTHOR, **NO_TIME}
     run((*GIT, 'init', '-q', '--bare', '--template=', path))
     _add(path, project.path, ('.',))
     if project.roles:

@@ -51,7 +51,7 @@ def _exists(folder: Path, commit: str) -> bool:
 
 
 def clone(project: Project, commit: str, branch: str, where: Path) -> Path:
-    """Clone *project* to *where* with *branch* at *commit*, known by the same name; return the folder of the project in it.
+    """Clone *project* to *where*, *branch* at *commit*, known by the same name; return the folder of the project.
 
     :raises UserError: git refused.
     """

@@ -25,11 +25,21 @@ def login(known: Mapping[str, Any], name: str) -> str:
 def again(zuul: Mapping[str, Any]) -> List[str]:
     """Return the commands that run the job of a build on a person's machine."""
     run = 'zuul-local run %s' % word(zuul.get('job', ''))
-    if (zuul.get('tenant'), zuul.get('pipeline')) == _LOCAL:
+    if _is_local(zuul):
         return [run + ' --keep', 'zuul-local node list']
     branch = ' --base-ref %s' % word(zuul['branch']) if zuul.get('branch') else ''
     fetch = ['git fetch origin %s' % word(zuul['ref']), 'git checkout FETCH_HEAD'] if zuul.get('ref') else []
     return [*fetch, run + branch]
+
+
+def replay(zuul: Mapping[str, Any]) -> str:
+    """Return the command that runs this very build again, with its commits and variables, from its bundle."""
+    return 'zuul-local replay %s' % (word('.zuul-local/builds/%s' % zuul.get('build', '')) if _is_local(zuul)
+                                     else 'replay.json')
+
+
+def _is_local(zuul: Mapping[str, Any]) -> bool:
+    return (zuul.get('tenant'), zuul.get('pipeline')) == _LOCAL
 
 
 def failure_help(zuul: Mapping[str, Any], hostvars: Mapping[str, Any], hosts: Iterable[str]) -> List[str]:
@@ -42,7 +52,9 @@ def failure_help(zuul: Mapping[str, Any], hostvars: Mapping[str, Any], hosts: It
     return [
         *(['To look at its nodes, if they are held:', *logins] if logins else []),
         'To run the job on your own machine, in a clone of %s:' % word(project),
-        *('  ' + line for line in again(zuul))]
+        *('  ' + line for line in again(zuul)),
+        'To run this very build again%s:' % ('' if _is_local(zuul) else ', with replay.json from its logs'),
+        '  ' + replay(zuul)]
 
 
 class FilterModule:

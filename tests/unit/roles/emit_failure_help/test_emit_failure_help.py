@@ -36,10 +36,20 @@ class TestHelp(unittest.TestCase):
             with self.subTest(change=change):
                 self.assertEqual(expected, help_.again({**ZUUL, **change}))
 
+    def test_replay(self) -> None:
+        for change, expected in (
+                ({}, 'zuul-local replay replay.json'),
+                ({'tenant': 'local', 'pipeline': 'local', 'build': 'b1'}, 'zuul-local replay .zuul-local/builds/b1'),
+                ({'tenant': 'local', 'pipeline': 'local', 'build': '$(x)'},
+                 "zuul-local replay '.zuul-local/builds/$(x)'")):
+            with self.subTest(change=change):
+                self.assertEqual(expected, help_.replay({**ZUUL, **change}))
+
     def test_lines(self) -> None:
         self.assertEqual(
             ['To look at its nodes, if they are held:', '  ssh zuul@10.0.0.1    # one', '  ssh zuul@two    # two',
              'To run the job on your own machine, in a clone of example.org/thing:',
-             *('  ' + line for line in help_.again(ZUUL))],
+             *('  ' + line for line in help_.again(ZUUL)),
+             'To run this very build again, with replay.json from its logs:', '  zuul-local replay replay.json'],
             help_.failure_help(ZUUL, {'one': {'ansible_host': '10.0.0.1'}, 'two': {}}, ['one', 'two']))
-        self.assertEqual(4, len(help_.failure_help(ZUUL, {}, [])))
+        self.assertEqual(6, len(help_.failure_help(ZUUL, {}, [])))
