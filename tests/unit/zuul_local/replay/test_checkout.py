@@ -30,7 +30,7 @@ class TestPrepare(ScratchCase):
         self.other = self.repository('b', {'file': 'other\n'})
         self.write(self.project, {'file': 'uncommitted\n', 'new': ''})
 
-    def bundle(self, **changed: Any) -> bundle.Bundle:
+    def wanted(self, **changed: Any) -> bundle.Bundle:
         commits = {'example.org/a': self.then, 'example.org/b': read(self.other, 'rev-parse', 'HEAD')}
         return dataclasses.replace(bundle.parse(document(), 'here'), **{'commits': commits, **changed})
 
@@ -41,7 +41,7 @@ class TestPrepare(ScratchCase):
 
     def test_what_it_was_and_not_what_lies_there(self) -> None:
         status = read(self.project, 'status', '--porcelain')
-        here, words = self.prepare(self.bundle(), Settings({'example.org/b': self.other}))
+        here, words = self.prepare(self.wanted(), Settings({'example.org/b': self.other}))
         self.assertEqual((here / 'file').read_text(), 'then\n')
         self.assertEqual(identify(here).canonical_name, 'example.org/a')
         self.assertEqual(identify(here).branch, 'main')
@@ -56,15 +56,15 @@ class TestPrepare(ScratchCase):
         self.git(self.project, 'commit', '-qam', 'x')
         commit = read(self.project, 'rev-parse', 'HEAD')
         self.git(self.project, 'reset', '-q', '--hard', self.then)
-        here, _ = self.prepare(self.bundle(commits={'example.org/a': commit}))
+        here, _ = self.prepare(self.wanted(commits={'example.org/a': commit}))
         self.assertEqual((here / 'file').read_text(), 'fetched\n')
 
     def test_the_change_stands_for_its_merge(self) -> None:
-        here, _ = self.prepare(self.bundle(commits={'example.org/a': 'f' * 40}, change=self.then))
+        here, _ = self.prepare(self.wanted(commits={'example.org/a': 'f' * 40}, change=self.then))
         self.assertEqual((here / 'file').read_text(), 'then\n')
 
     def test_what_is_not_there_is_refused_together(self) -> None:
-        wanted = self.bundle(commits={'example.org/a': 'f' * 40, 'example.org/b': 'e' * 40}, ref='refs/x;$(id)')
+        wanted = self.wanted(commits={'example.org/a': 'f' * 40, 'example.org/b': 'e' * 40}, ref='refs/x;$(id)')
         with self.assertRaises(UserError) as caught:
             self.prepare(wanted, Settings({'example.org/b': self.other}))
         self.assertIn('example.org/a: commit ffffffffffff is not in', caught.exception.message)
@@ -75,20 +75,20 @@ class TestPrepare(ScratchCase):
 
     def test_another_project(self) -> None:
         with self.assertRaisesRegex(UserError, 'the bundle is of example.org/a, and .* is local/b'):
-            self.prepare(self.bundle(), project=self.other)
+            self.prepare(self.wanted(), project=self.other)
 
     def test_a_folder_of_a_repository(self) -> None:
         self.write(self.project, {'sub/.zuul.yaml': '[]\n'})
         self.git(self.project, 'add', '-A')
         self.git(self.project, 'commit', '-qm', 'sub')
-        wanted = self.bundle(project='local/sub', commits={'local/sub': 'f' * 40})
+        wanted = self.wanted(project='local/sub', commits={'local/sub': 'f' * 40})
         with self.assertRaisesRegex(UserError, 'a folder of a repository'):
             self.prepare(wanted, project=self.project / 'sub')
         here, _ = self.prepare(wanted, project=self.project / 'sub', any_commit=True)
         self.assertEqual(identify(here).canonical_name, 'local/sub')
 
     def test_labels_come_along_and_are_not_tested(self) -> None:
-        here, _ = self.prepare(self.bundle(), Settings(labels={'ubuntu-jammy': 'debian-bookworm'}))
+        here, _ = self.prepare(self.wanted(), Settings(labels={'ubuntu-jammy': 'debian-bookworm'}))
         self.assertEqual((here / 'zuul-local.yaml').read_text(), 'labels:\n  ubuntu-jammy: debian-bookworm\n')
         self.assertEqual(read(here, 'status', '--porcelain'), '')
 
@@ -99,4 +99,4 @@ class TestPrepare(ScratchCase):
         commit = read(self.project, 'rev-parse', 'HEAD')
         self.git(self.project, 'reset', '-q', '--hard', self.then)
         with self.assertRaisesRegex(UserError, 'the project calls itself example.net/old/a'):
-            self.prepare(self.bundle(commits={'example.org/a': commit}))
+            self.prepare(self.wanted(commits={'example.org/a': commit}))
