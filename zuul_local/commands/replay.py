@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import json
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ def replay(args: argparse.Namespace) -> int:
     from zuul_local.build.request import Request
     from zuul_local.build.session import run as run_session
     from zuul_local.environment.ansibles import versions
+    from zuul_local.nodes.owner import folder_of_run
     from zuul_local.replay import checkout, difference
     from zuul_local.tenant.load import LIBRARY_NAME
     from zuul_local.tenant.project import identify
@@ -35,8 +35,8 @@ def replay(args: argparse.Namespace) -> int:
     project = identify(Path(args.project), detached_as=original.branch or 'master',
                        canonical_name=LIBRARY_NAME if _is_library(args.project) else '')
     settings = load(project.path, args.with_)
-    with tempfile.TemporaryDirectory(prefix='zuul-local-replay-') as scratch:
-        here, words = checkout.prepare(original, project, settings, Path(scratch), any_commit=args.any_commit)
+    with folder_of_run(f'{run_id}-sources') as folder:
+        here, words = checkout.prepare(original, project, settings, folder, any_commit=args.any_commit)
         ansible = args.ansible_version or (original.ansible_version if original.ansible_version in versions() else '')
         taken, told = difference.to_set(original.variables, _variables(here, words, original.job, args.label, ansible))
         given = parse_variables(args.var)

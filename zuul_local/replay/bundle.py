@@ -111,7 +111,7 @@ def parse(document: Mapping[str, Any], where: str) -> Bundle:
                for one in form.records('tools')},
         failures={(form.text('failures.host', one.get('host')), form.text('failures.playbook', one.get('playbook')),
                    form.text('failures.task', one.get('task'), most=2000)):
-                  tuple(str(line)[:500] for line in one.get('said') or () if isinstance(line, str))
+                  tuple(_printable(line[:500]) for line in form.said(one.get('said')))
                   for one in form.records('failures')})
     if found.project and found.project not in found.commits:
         form.problems.append(f'projects: the tested one, {found.project}, is not among them.')
@@ -120,6 +120,10 @@ def parse(document: Mapping[str, Any], where: str) -> Bundle:
         raise UserError('\n'.join([f'{where} is no bundle that can be replayed:', *(f'  - {one}' for one in shown)]),
                         'Take the file as the build published it.')
     return found
+
+
+def _printable(line: str) -> str:
+    return ''.join(char if char.isprintable() else ' ' for char in line)
 
 
 class _Form:
@@ -177,6 +181,10 @@ class _Form:
             return str(value)
         self._wrong(where, value, 'a canonical project name, HOST/NAME')
         return ''
+
+    def said(self, value: Any) -> list[str]:
+        """What a task said is only shown and compared; what has not its form is left out."""
+        return [line for line in value if isinstance(line, str)] if isinstance(value, list) else []
 
     def commits(self, where: str, pairs: Any) -> dict[str, str]:
         found = {}

@@ -27,7 +27,7 @@ def document(**changed: Any) -> dict[str, Any]:
         'playbooks': [{'project': 'example.org/a', 'commit': A}, {'project': None, 'commit': None}],
         'nodes': [{'name': 'one', 'label': 'debian-bookworm'}], 'variables': {'colour': 'blue'}, 'hidden': ['token'],
         'tools': [{'node': 'one', 'name': 'tox', 'version': '4', 'source': 'cache', 'digest': 'd' * 16}],
-        'failures': [{'host': 'one', 'playbook': 'p.yaml', 'task': 'Run tox', 'said': ['x', 7]}], **changed}
+        'failures': [{'host': 'one', 'playbook': 'p.yaml', 'task': 'Run tox', 'said': ['x\n', 7]}], **changed}
 
 
 class TestParse(unittest.TestCase):
@@ -42,7 +42,7 @@ class TestParse(unittest.TestCase):
 
     def test_a_good_one(self) -> None:
         found = bundle.parse(document(), 'here')
-        self.assertEqual(found.failures, {('one', 'p.yaml', 'Run tox'): ('x',)})
+        self.assertEqual(found.failures, {('one', 'p.yaml', 'Run tox'): ('x ',)})
         self.assertEqual(found.nodes, {'one': 'debian-bookworm'})
         self.assertEqual(found.change, B)
 
