@@ -6,9 +6,10 @@ The first play of ``cases/<name>.yaml`` has the roles under ``roles:`` and in it
 * ``bench_states``: states of the node to start from (``prepare.yaml`` says what they are);
 * ``bench_files``: files of the repository that is tested, path -> text;
 * ``bench_parent``: the job's parent, where it is not ``base``;
-* ``bench_repositories`` or ``bench_logs``: numbers, each of which makes a case ``<name>-<number>``. The job is given so
-  many repositories, the tested one among them; or ``logs.yaml`` writes so many logs on the node, anew before each of
-  the two runs, so that both have the same to do.
+* ``bench_repositories``, ``bench_logs`` or ``bench_tests``: numbers, each of which makes a case ``<name>-<number>``.
+  The job is given so many repositories, the tested one among them; or ``logs.yaml`` writes so many logs on the node, or
+  ``tests.yaml`` a run of so many tests, anew before each of the two runs, so that both have the same to do;
+* ``bench_before``: another playbook than these, such as ``local-logs.yaml``, which writes them on the executor.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Case:
     :ivar about: what is timed, in words.
     :ivar roles: what the playbook asks for itself.
     :ivar repositories: how many the job is given.
-    :ivar logs: how many are written on the node before each run.
+    :ivar before: the playbook that runs before each run; '' for none.
+    :ivar count: how many logs or tests that makes.
     """
 
     name: str
@@ -52,7 +54,8 @@ class Case:
     files: Mapping[str, str]
     parent: str = 'base'
     repositories: int = 1
-    logs: int = 0
+    before: str = ''
+    count: int = 0
 
     def absent_in(self, folder: Path) -> list[str]:
         """Return the roles that *folder* lacks."""
@@ -65,7 +68,7 @@ class Case:
         """Return a new repository below *parent* with the jobs of this case and a copy of all *roles*."""
         top = parent / PROJECT
         shutil.copytree(roles, top / 'roles', symlinks=True)
-        for name in ('prepare.yaml', 'logs.yaml'):
+        for name in filter(None, ('prepare.yaml', self.before)):
             write(top / 'playbooks' / name, (HERE / name).read_text(encoding='utf-8'))
         write(top / 'playbooks' / TIMED, self.playbook.read_text(encoding='utf-8'))
         write(top / '.zuul.yaml', json.dumps(self._jobs(), indent=2))
@@ -90,10 +93,10 @@ class Case:
 
     def _jobs(self) -> list[dict[str, Any]]:
         """Return the jobs, one for each state: prepare the node, then the same playbook twice."""
-        timed = ['logs.yaml', TIMED] if self.logs else [TIMED]
+        timed = [self.before, TIMED] if self.before else [TIMED]
         common = {'parent': self.parent, 'run': [f'playbooks/{name}' for name in ('prepare.yaml', *timed, *timed)],
                   'required-projects': [f'{HOST}/{name}' for name in self._names()[1:]]}
-        return [{'job': {'name': self.job(state), **common, 'vars': {'bench_state': state, 'bench_logs': self.logs}}}
+        return [{'job': {'name': self.job(state), **common, 'vars': {'bench_state': state, 'bench_count': self.count}}}
                 for state in self.states]
 
 
@@ -121,10 +124,12 @@ def parse(path: Path, plays: Sequence[Mapping[str, Any]]) -> list[Case]:
     settings = plays[0]['vars']
     case = Case(path.stem, plays[0]['name'], path, tuple(roles), tuple(settings['bench_states']),
                 settings.get('bench_files', {}), settings.get('bench_parent', 'base'))
-    for field in ('repositories', 'logs'):
-        if f'bench_{field}' in settings:
-            return [replace(case, name=f'{case.name}-{number}', about=f'{case.about}: {number} {field}',
-                            **{field: number}) for number in settings[f'bench_{field}']]
+    for things, before in (('repositories', ''), ('logs', 'logs.yaml'), ('tests', 'tests.yaml')):
+        if f'bench_{things}' in settings:
+            before = settings.get('bench_before', before)
+            return [replace(case, name=f'{case.name}-{number}', about=f'{case.about}: {number} {things}', before=before,
+                            **({'count': number} if before else {'repositories': number}))
+                    for number in settings[f'bench_{things}']]
     return [case]
 
 

@@ -48,8 +48,8 @@ class TestCase(unittest.TestCase):
 
     def jobs(self, case: cases.Case) -> list[dict[str, Any]]:
         project = case.project(self.top / case.name, self.top / 'roles')
-        self.assertEqual(['.zuul.yaml', 'playbooks/case.yaml', 'playbooks/logs.yaml', 'playbooks/prepare.yaml',
-                          'roles/one/tasks/main.yaml'], listed(project))
+        playbooks = sorted(f'playbooks/{name}' for name in ('case.yaml', 'prepare.yaml', case.before) if name)
+        self.assertEqual(['.zuul.yaml', *playbooks, 'roles/one/tasks/main.yaml'], listed(project))
         return [entry['job'] for entry in json.loads((project / '.zuul.yaml').read_text())]
 
     def test_its_project_has_roles_playbooks_and_jobs(self) -> None:
@@ -77,7 +77,10 @@ class TestCase(unittest.TestCase):
     def test_logs_are_written_before_each_run(self) -> None:
         job = self.jobs(self.numbered(bench_logs=[7])[0])[0]
         self.assertEqual(['prepare', 'logs', 'case', 'logs', 'case'], [Path(name).stem for name in job['run']])
-        self.assertEqual(7, job['vars']['bench_logs'])
+        self.assertEqual(7, job['vars']['bench_count'])
+        job = self.jobs(self.numbered(bench_logs=[8], bench_before='local-logs.yaml')[0])[0]
+        self.assertEqual(['prepare', 'local-logs', 'case', 'local-logs', 'case'],
+                         [Path(name).stem for name in job['run']])
 
     def numbered(self, **settings: Any) -> list[cases.Case]:
         plays = [{'name': 'Many', 'roles': ['one'], 'vars': {'bench_states': ['bare'], **settings}}]
