@@ -13,6 +13,8 @@ from pathlib import Path
 
 from tests.unit.roles import ROLES
 
+# A program that is started straight from here is charged with our own memory, too, see getrusage(2).
+OWN_MEMORY = ('sh', '-c', '"$@"; exit "$?"', 'sh')
 PROGRAMS = sorted(ROLES.parent.glob('test-playbooks/*/hostile_tree.py'))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.unit.roles import ROLES, library
-from tests.unit.roles.hostile import HostileTest
+from tests.unit.roles.hostile import OWN_MEMORY, HostileTest
 
 module: Any = library('htmlify-logs', 'htmlify_logs')
 # Runs in a process of its own, so that the memory is its own.
@@ -148,7 +148,7 @@ class TestHostile(HtmlifyTest):
         (self.tree / 'bomb.log.gz').write_bytes(gzip.compress(bytes(1 << 28)))
         (self.tree / 'escapes.log').write_bytes(b'\x1b[' * (5 << 20))
         start = time.monotonic()
-        done = subprocess.run((sys.executable, '-c', _ALONE, str(ROLES.parent), json.dumps(self.params(
+        done = subprocess.run((*OWN_MEMORY, sys.executable, '-c', _ALONE, str(ROLES.parent), json.dumps(self.params(
             max_file_bytes=10 << 20, max_file_lines=100000))), check=True, stdout=subprocess.PIPE, text=True)
         result = json.loads(done.stdout)
         self.assertEqual((result['pages'], result['lines']), (5, []))

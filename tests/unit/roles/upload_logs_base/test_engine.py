@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.unit.roles import module_utils
-from tests.unit.roles.hostile import HostileTest
+from tests.unit.roles.hostile import OWN_MEMORY, HostileTest
 
 engine: Any = module_utils('upload_logs_engine')
 tree: Any = module_utils('upload_logs_tree')
@@ -231,5 +231,5 @@ class TestHostile(EngineTest):
                 f'    done = t.engine.publish(logs, Void(), t.engine.Plan({str(self.base)!r}, 4, True, 100))\n'
                 'assert done.published == 1, done.problems\n'
                 'print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n')
-        done = subprocess.run((sys.executable, '-c', code), stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run((*OWN_MEMORY, sys.executable, '-c', code), stdout=subprocess.PIPE, text=True, check=True)
         self.assertLess(int(done.stdout), 150)
