@@ -216,7 +216,8 @@ def told(outcome: Outcome) -> List[str]:
     """Return a line for each file that was not published, and what else a reader should know."""
     lines = ['%s: %s' % one for one in outcome.problems]
     if outcome.failed > len(outcome.problems):
-        lines.append('%d more files were not published' % (outcome.failed - len(outcome.problems)))
+        lines.append('%d more files were not published%s' % (
+            outcome.failed - len(outcome.problems), outcome.gave_up and ': ' + outcome.gave_up))
     return lines
 
 

@@ -96,15 +96,17 @@ class Outcome:
     :ivar failed: number of files that are not there.
     :ivar problems: (path, why) of the first of them.
     :ivar links: what was neither file nor folder.
+    :ivar gave_up: why the rest was not tried, '' if all were.
     """
 
     def __init__(self) -> None:
+        self.gave_up = ''
         self.published = self.kept = self.pages = self.failed = self.bytes = self.links = 0
         self.problems: List[Tuple[str, str]] = []
 
     def fail(self, path: str, why: str) -> None:
         self.failed += 1
-        if len(self.problems) < _SAID:
+        if len(self.problems) < _SAID and why != self.gave_up:
             self.problems.append((path, why))
 
 
@@ -133,7 +135,6 @@ class _Run:
         self._lock = threading.Lock()
         self._unfinished: Tuple[_Item, ...] = ()
         self._in_a_row = 0
-        self._gave_up = ''
         self._there: Dict[str, str] = {}
         self.outcome = Outcome()
 
@@ -156,12 +157,15 @@ class _Run:
         for thread in threads:
             thread.join(max(0.1, self._end + 1 - time.monotonic()))
         with self._lock:    # of a thread that hangs, nothing counts any more
-            self._gave_up = self._gave_up or _LATE
             for item in (*self._unfinished, *self._left()):
-                self.outcome.fail(item.path, self._gave_up)
+                self.outcome.fail(item.path, self.outcome.gave_up or self._late())
             self._unfinished = ()
             done, self.outcome = self.outcome, Outcome()
         return done
+
+    def _late(self) -> str:
+        self.outcome.gave_up = self.outcome.gave_up or _LATE
+        return self.outcome.gave_up
 
     def _left(self) -> Iterator[_Item]:
         with contextlib.suppress(queue.Empty):
@@ -198,7 +202,7 @@ class _Run:
                 if time.monotonic() > self._end:
                     if item:
                         with self._lock:
-                            self.outcome.fail(item.path, _LATE)
+                            self.outcome.fail(item.path, self._late())
                     return
 
     def _work(self) -> None:
@@ -208,7 +212,7 @@ class _Run:
                 return
             with self._lock:
                 outcome, self._unfinished = self.outcome, (*self._unfinished, item)
-                why = self._gave_up or (_LATE if time.monotonic() > self._end else '')
+                why = outcome.gave_up or (self._late() if time.monotonic() > self._end else '')
             size, kept = 0, False
             if not why:
                 why, size, kept = self._one(item)
@@ -240,8 +244,8 @@ class _Run:
         if why:
             self.outcome.fail(item.path, why)
             self._in_a_row += 1
-            if self._in_a_row >= 2 * self._plan.workers + ATTEMPTS and not self._gave_up and why != _LATE:
-                self._gave_up = 'given up after %d failures in a row, the last one: %s' % (self._in_a_row, why)
+            if self._in_a_row >= 2 * self._plan.workers + ATTEMPTS and not self.outcome.gave_up:
+                self.outcome.gave_up = 'given up after %d failures in a row, the last one: %s' % (self._in_a_row, why)
             return
         self._in_a_row = 0
         self.outcome.bytes += size
@@ -260,6 +264,6 @@ def publish(tree: Tree, store: Store, plan: Plan, pause: Callable[[float], objec
     """
     outcome = _Run(tree, store, plan, pause).do()
     if outcome.failed and not outcome.published + outcome.kept + outcome.pages:
-        path, why = outcome.problems[0]
-        raise Refused('none of %d files was taken; %s: %s' % (outcome.failed, path, why))
+        why = '%s: %s' % outcome.problems[0] if outcome.problems else outcome.gave_up
+        raise Refused('none of %d files was taken; %s' % (outcome.failed, why))
     return outcome
