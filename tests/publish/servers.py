@@ -7,9 +7,10 @@ import getpass
 import http.client
 import http.server
 import os
-import shutil
+import select
 import signal
 import socket
+import socketserver
 import subprocess
 import threading
 import time
@@ -17,7 +18,13 @@ import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from zuul_local.nodes.image import ensure_image
+from zuul_local.nodes.labels import default_label
+from zuul_local.nodes.podman import find_podman
+from zuul_local.nodes.site import discover
+
 SECONDS = 60            # in which a server has to listen
+SMALL = '/small'        # disk of the node of sshd that takes 1 MB
 AZURE_ACCOUNT = 'devstoreaccount1'
 # Documented, the same everywhere, and good for Azurite only.
 AZURE_KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=='
@@ -125,17 +132,18 @@ def swift(venv: Path, folder: Path) -> Iterator[str]:
         yield f'http://127.0.0.1:{port}/auth/v1.0'
 
 
-def sshd_program() -> str | None:
-    """Return the path of sshd, None where the machine has none."""
-    return shutil.which('sshd', path=os.pathsep.join((os.environ.get('PATH', os.defpath), '/usr/sbin')))
-
-
 @contextlib.contextmanager
-def sshd(folder: Path) -> Iterator[tuple[int, Path, Path]]:
-    """Run sshd for the user of this process. Yield its port, the user's key and the file with known hosts."""
-    program = sshd_program()
-    if program is None:
-        raise RuntimeError('there is no sshd')
+def sshd(folder: Path, shared: Path) -> Iterator[tuple[int, Path, Path]]:
+    """Run the sshd of a test node, for root there, with a disk :data:`SMALL`.
+
+    Yield its port, the user's key and the file with known hosts.
+
+
+    :param folder: for its keys and configuration.
+    :param shared: folder that it has, too, and where *folder* is.
+    """
+    podman = find_podman()
+    image = ensure_image(podman, default_label(), discover(os.environ), print)
     for name in ('host', 'user'):
         subprocess.run(('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', folder / name), check=True,
                        timeout=SECONDS)
@@ -144,25 +152,25 @@ def sshd(folder: Path) -> Iterator[tuple[int, Path, Path]]:
     (folder / 'sshd_config').write_text(
         f'Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/user.pub\n'
         f'StrictModes no\nPidFile none\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n')
-    if os.geteuid() == 0:
-        Path('/run/sshd').mkdir(exist_ok=True)      # sshd as root insists
-    with running((program, '-D', '-e', '-f', folder / 'sshd_config'), port, folder / 'sshd.log'):
-        yield port, folder / 'user', folder / 'known'
-
-
-def azurite_program() -> str | None:
-    """Return the path of Azurite's blob server, None where the machine has none."""
-    return shutil.which('azurite-blob')
+    container = f'zuul-local-publish-{os.getpid()}-{port}'
+    argv = podman.argv(
+        'run', '--rm', '--name', container, '--network', 'host', *podman.ulimits, '--volume', f'{shared}:{shared}',
+        '--tmpfs', f'{SMALL}:size=1m', image,
+        'sh', '-c', 'mkdir -p /run/sshd && exec /usr/sbin/sshd -D -e -f "$0"', str(folder / 'sshd_config'))
+    try:
+        with running(argv, port, folder / 'sshd.log', podman.environ()):
+            yield port, folder / 'user', folder / 'known'
+    finally:
+        podman.run('rm', '--force', '--ignore', '--time', '0', container)
 
 
 @contextlib.contextmanager
-def azurite(folder: Path) -> Iterator[str]:
+def azurite(venv: Path, modules: Path, folder: Path) -> Iterator[str]:
     """Run Azurite, with the account and key that its documentation names. Yield its connection string."""
-    program, port = azurite_program(), free_port()
-    if program is None:
-        raise RuntimeError('there is no azurite-blob')
-    with running((program, '--silent', '--skipApiVersionCheck', '--disableTelemetry', '--location', folder,
-                  '--blobHost', '127.0.0.1', '--blobPort', str(port)), port, folder / 'azurite.log'):
+    port = free_port()
+    with running((venv / 'bin/node', modules / 'azurite/dist/src/blob/main.js', '--silent', '--skipApiVersionCheck',
+                  '--disableTelemetry', '--location', folder, '--blobHost', '127.0.0.1', '--blobPort', str(port)),
+                 port, folder / 'azurite.log'):
         yield (f'DefaultEndpointsProtocol=http;AccountName={AZURE_ACCOUNT};AccountKey={AZURE_KEY};'
                f'BlobEndpoint=http://127.0.0.1:{port}/{AZURE_ACCOUNT};')
 
@@ -225,3 +233,25 @@ def fickle(url: str, mood: Mood) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextlib.contextmanager
+def short_lived(port: int, most: int) -> Iterator[int]:
+    """Stand before the server at *port*, cut each connection that has brought *most* bytes. Yield the port to use."""
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            left = most
+            with socket.create_connection(('127.0.0.1', port)) as server:
+                while left > 0:
+                    for one in select.select((self.request, server), (), ())[0]:
+                        data = one.recv(1 << 16)
+                        if not data:
+                            return
+                        (server if one is self.request else self.request).sendall(data)
+                        left -= len(data) if one is self.request else 0
+
+    with socketserver.ThreadingTCPServer(('127.0.0.1', 0), Handler) as proxy:
+        proxy.daemon_threads = True
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        yield proxy.server_address[1]
+        proxy.shutdown()

@@ -19,7 +19,7 @@ import yaml
 import zuul.ansible
 
 ROOT = Path(__file__).resolve().parents[2]
-VENV = 'ZLOCAL_PUBLISH'
+VENV, MODULES = 'ZLOCAL_PUBLISH', 'ZLOCAL_PUBLISH_MODULES'
 SECONDS = 300
 BUILD = {
     'pipeline': 'check', 'job': 'unit', 'build': '0123456789abcdef0123456789abcdef', 'change': '12345', 'patchset': '2',
@@ -45,7 +45,7 @@ class PublishTest(unittest.TestCase):
     """Has a work root like that of a build, with logs in it."""
 
     def setUp(self) -> None:
-        self.venv = Path(os.environ[VENV])
+        self.venv, self.modules = Path(os.environ[VENV]), Path(os.environ[MODULES])
         self.top = Path(tempfile.mkdtemp(prefix='zuul-local-publish-'))
         self.addCleanup(shutil.rmtree, self.top, ignore_errors=True)
         self.work = self.top / 'work'

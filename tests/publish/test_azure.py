@@ -1,7 +1,6 @@
 """The role upload-logs-azure, with Microsoft's library and emulator."""
 from __future__ import annotations
 
-import unittest
 from typing import Any
 
 from tests.publish import servers
@@ -9,13 +8,11 @@ from tests.publish.support import PATH, Called, PublishTest
 from tests.publish.test_s3 import ODD
 
 
-@unittest.skipUnless(servers.azurite_program(),
-                     'this machine has no azurite-blob; "npm install -g azurite@3.37.0" brings it')
 class AzureTest(PublishTest):
     def setUp(self) -> None:
         super().setUp()
         (self.top / 'azurite').mkdir()
-        self.string = self.enterContext(servers.azurite(self.top / 'azurite'))
+        self.string = self.enterContext(servers.azurite(self.venv, self.modules, self.top / 'azurite'))
 
     def publish(self, **other: Any) -> Called:
         return self.call('upload-logs-azure', {

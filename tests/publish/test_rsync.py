@@ -1,9 +1,8 @@
 """The roles upload-logs and publish-artifacts-to-fileserver, with rsync and sshd."""
 from __future__ import annotations
 
-import getpass
 import gzip
-import unittest
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,11 @@ from tests.publish import servers
 from tests.publish.support import PATH, Called, PublishTest
 
 
-@unittest.skipUnless(servers.sshd_program(), 'this machine has no sshd; the self-tests of both roles use that of nodes')
 class RsyncTest(PublishTest):
     def setUp(self) -> None:
         super().setUp()
         (self.top / 'sshd').mkdir()
-        self.port, self.key, self.known = self.enterContext(servers.sshd(self.top / 'sshd'))
+        self.port, self.key, self.known = self.enterContext(servers.sshd(self.top / 'sshd', self.top))
         self.root = self.top / 'srv'
         self.root.mkdir()
         self.root.chmod(0o775)
@@ -24,7 +22,7 @@ class RsyncTest(PublishTest):
     def publish(self, role: str = 'upload-logs', **other: Any) -> Called:
         prefix = role.replace('-', '_')
         return self.call(role, {
-            f'{prefix}_host': '127.0.0.1', f'{prefix}_port': self.port, f'{prefix}_user': getpass.getuser(),
+            f'{prefix}_host': '127.0.0.1', f'{prefix}_port': self.port, f'{prefix}_user': 'root',
             'ansible_ssh_private_key_file': str(self.key),
             'ansible_ssh_common_args': f'-o UserKnownHostsFile={self.known}',
             **({'zuul_logserver_root': str(self.root), 'zuul_log_url': 'https://logs.example.org/'}
@@ -64,6 +62,29 @@ class RsyncTest(PublishTest):
         self.assertEqual(self.there()[f'{PATH}/b'], b'2')
         self.assertIn('could not make way for new regular file', called.said)
         self.assertIn('Some of the logs were not published', called.zuul['warnings'][0])
+
+    def test_a_full_disk_and_again(self) -> None:
+        (self.logs / 'a').write_text('1')
+        (self.logs / 'b').write_bytes(os.urandom(3 << 20))
+        called = self.publish(zuul_logserver_root=servers.SMALL)
+        self.assertTrue(called.failed)
+        self.assertIn('not everything was published: rsync ended with 11', called.said)
+        self.assertIn('No space left on device', called.said)
+        self.assertEqual(called.zuul, {})
+        (self.logs / 'b').write_bytes(b'2')
+        called = self.publish(zuul_logserver_root=servers.SMALL, zuul_log_verbose=True)
+        self.assert_went_well(called)
+        self.assertEqual(called.zuul, {'log_url': f'https://logs.example.org/{PATH}/'})
+
+    def test_interrupted_and_resumed(self) -> None:
+        for name in 'abcdefgh':
+            (self.logs / name).write_bytes(os.urandom(1 << 20))
+        with servers.short_lived(self.port, 3 << 20) as port:
+            called = self.publish(upload_logs_port=port, ansible_ssh_common_args=(
+                f'-o UserKnownHostsFile={self.known} -o HostKeyAlias=[127.0.0.1]:{self.port}'))
+        self.assert_went_well(called)
+        self.assertEqual(called.zuul, {'log_url': f'https://logs.example.org/{PATH}/'})
+        self.assertEqual(self.there(), {f'{PATH}/{name}': (self.logs / name).read_bytes() for name in 'abcdefgh'})
 
     def test_switched_off(self) -> None:
         (self.logs / 'a').write_text('1')

@@ -44,14 +44,6 @@ def ensure_venv(name: str, requirements: Sequence[Path], python: Path | None = N
     return folder
 
 
-def stores() -> Path:
-    """Return the environment of ``zuul-local test publish``: Ansible, and libraries and servers of object stores.
-
-    :raises UserError: it cannot be made.
-    """
-    return ensure_venv('publish', (recipe.REQUIREMENTS / 'publish.txt',))
-
-
 def test_tools() -> Path:
     """Return the environment of ``zuul-local test``: the test tools together with Zuul as a library.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from zuul_local import process
 from zuul_local.environment.services import services
-from zuul_local.environment.tools import stores
+from zuul_local.environment.stores import stores
 from zuul_local.errors import INTERRUPTED
 from zuul_local.testing import tools as commands
 from zuul_local.testing.outcome import FAILED, PASSED, SKIPPED, Case, line_of
@@ -64,8 +64,9 @@ def e2e(tools: Tools, root: Path, seconds: float) -> list[Case]:
 
 def publish(tools: Tools, root: Path, seconds: float) -> list[Case]:
     """Run the tests of roles that publish in object stores, with such stores on this machine."""
+    found = stores()
     return _stestr('publish', tools, root, seconds, processes=1, quiet=False,
-                   beside=('env', f'{commands.STORES}={stores()}'))
+                   beside=('env', f'{commands.STORES}={found.venv}', f'{commands.MODULES}={found.modules}'))
 
 
 PARTS: dict[str, Part] = {'linters': linters, 'unit': unit, 'functional': functional, 'publish': publish, 'e2e': e2e,

@@ -11,6 +11,8 @@ from zuul_local.environment.services import Services
 
 STORES = 'ZLOCAL_PUBLISH'
 """Variable that leads the tests in tests/publish to the environment with servers and libraries of object stores."""
+MODULES = 'ZLOCAL_PUBLISH_MODULES'
+"""Variable that leads them to a folder ``node_modules`` with such servers."""
 ROLES = ('.', 'config-project', 'bench/baseline')
 """Where folders of roles lie; a linter takes the first role of a name."""
 CODE = {
