@@ -58,3 +58,11 @@ class TestReplay(RunnerTest):
             self.write(folder, {'changed.json': json.dumps(made)})
             output = self.zuul_local('replay', 'changed.json', folder=folder, code=2)
             self.assertIn('commit ffffffffffff is not in', output)
+
+    def test_again_on_a_node(self) -> None:
+        folder = self.make_project({'.zuul.yaml': JOB.replace('    nodeset: {nodes: []}\n', ''),
+                                    'playbooks/run.yaml': PLAY.replace('localhost', 'all')})
+        self.zuul_local('run', 'demo', folder=folder, code=1)
+        bundle = str(self.published(folder))
+        output = self.zuul_local('replay', bundle, folder=folder, code=1)
+        self.assertIn("The same task fails: 'Test a colour' on debian-bookworm, and says the same.", output)

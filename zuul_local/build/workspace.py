@@ -58,7 +58,8 @@ def snapshot(project: Project, path: Path, *, one_branch: bool = False) -> Snaps
 
 def _of_repository(project: Project, path: Path, one_branch: bool) -> Snapshot:
     path.parent.mkdir(parents=True, exist_ok=True)
-    run((*GIT, 'clone', '-q', '--bare', '--template=', project.toplevel, path), timeout=600)
+    # The sandbox has no other repository that this one might borrow objects from.
+    run((*GIT, 'clone', '-q', '--bare', '--dissociate', '--template=', project.toplevel, path), timeout=600)
     env = {**os.environ, **AUTHOR, 'GIT_INDEX_FILE': str(path / 'snapshot-index'),
            'GIT_OBJECT_DIRECTORY': str(path / 'objects')}
     git = (*GIT, '-C', project.toplevel)

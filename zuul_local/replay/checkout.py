@@ -58,7 +58,7 @@ def clone(project: Project, commit: str, branch: str, where: Path) -> Path:
     where.parent.mkdir(parents=True, exist_ok=True)
     origin = f'https://{project.canonical_name}'
     try:
-        run((*GIT, 'clone', '-q', '--shared', '--no-checkout', '--template=', project.toplevel, where))
+        run((*GIT, 'clone', '-q', '--no-checkout', '--template=', project.toplevel, where))
         git = (*GIT, '-C', where)
         run((*git, 'remote', 'set-url', 'origin', origin))
         run((*git, 'checkout', '-q', '-B', branch, commit))

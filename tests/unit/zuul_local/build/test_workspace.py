@@ -104,6 +104,15 @@ class TestSnapshot(unittest.TestCase):
         self.repo.rename(self.top / 'away')
         git(taken.path, 'fsck', '--full', '--strict')
 
+    def test_clone_that_borrows_objects(self):
+        borrowing = self.top / 'borrowing'
+        git(self.top, 'clone', '-q', '--shared', str(self.repo), str(borrowing))
+        (borrowing / 'kept').write_text('two\n')
+        taken = self.snapshot(borrowing)
+        self.repo.rename(self.top / 'gone')
+        self.assertEqual('', git(taken.path, 'fsck', '--full'))
+        self.assertEqual('two', git(taken.path, 'show', f'{taken.commit}:kept'))
+
     def test_shallow_clone(self):
         self.write('kept', 'two\n')
         git(self.repo, 'commit', '-q', '-am', 'second')
