@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import json
+import urllib.parse
 from typing import Any
 
 from tests.e2e import browser
 from tests.e2e.rest import fetch
 from tests.e2e.support import TENANT, StackTest
 
+BAD = '</pre><script>document.body.textContent = "it was run"</script>'
+NAME = '<img src=x onerror=document.body.textContent=1>.log'
+LEAVES = f'''
+import os
+import unittest
+
+
+class TestLeave(unittest.TestCase):
+    def test_leave(self):
+        with open(os.path.expanduser({'~/zuul-output/logs/' + NAME!r}), 'w') as log:
+            log.write({'2026-01-01 10:00:00.000 ERROR ' + BAD!r})
+'''
+
 
 class TestLogs(StackTest):
 
     def test_logs_and_artifacts_are_in_place_and_on_the_pages(self) -> None:
-        change = self.clone().propose('Leave logs', {'NEWS': 'There is a log.\n'})
+        change = self.clone().propose('Leave logs', {'tests/test_leave.py': LEAVES})
         self.assertEqual(1, self.wait_for_vote(change, 1, -1))
         build = self.build_behind(self.result(change))
         self.assert_published(build)
         self.assert_pages(build)
+        self.assert_nothing_is_run(build)
 
     def assert_published(self, build: dict[str, Any]) -> None:
         """The logs of *build* are where Zuul says, whole, and so is what it lists as artifacts."""
-        self.assertIn('Ran 2 tests', self.published(build, 'job-output.txt'))
+        self.assertIn('Ran 3 tests', self.published(build, 'job-output.txt'))
         phases = [playbook['phase'] for playbook in json.loads(self.published(build, 'job-output.json'))]
         self.assertIn('run', phases)
         self.assertTrue(build['artifacts'], build)
@@ -36,3 +51,8 @@ class TestLogs(StackTest):
                            ('/console', 'Make the nodes ready for the job')):
             with self.subTest(page=part):
                 self.assertIn(text, browser.words(f'{page}{part}', self.top))
+
+    def assert_nothing_is_run(self, build: dict[str, Any]) -> None:
+        """The page of a log and that of its folder show what a node wrote, whatever that is."""
+        self.assertIn(BAD, browser.words(f'{build["log_url"]}{urllib.parse.quote(NAME)}.html', self.top))
+        self.assertIn(f'{NAME} ', browser.words(f'{build["log_url"]}index.html', self.top))
