@@ -17,6 +17,7 @@ _CAPTURED = re.compile(r'-{3,} ?Captured ')
 _PLACE = re.compile(r'(?P<path>[^\s:][^:]*):(?P<line>\d{1,9}):(?: (?P<rest>.*))?$')
 _FRAME = re.compile(r'\s*File "(?P<path>[^"]+)", line (?P<line>\d{1,9})(?:, in |$)')
 _UNITTEST = re.compile(r'(?:FAIL|ERROR): (?P<name>.+)$')
+_ID = re.compile(r'(?P<method>\w+) \((?P<place>[\w.]+)\)')
 _STESTR = re.compile(r'\{\d+\} (?P<name>\S+) \[\d+\.\d+s\] \.\.\. FAILED$')
 # What tests print stands above what their runner says, down from where tox or nox say that they start it. What a
 # command said that passed is nothing to tell.
@@ -100,7 +101,7 @@ def findings(text: str, formats: Sequence[str]) -> Iterator[Finding]:
             while end < len(lines) and not _RULE.match(lines[end]):
                 end += 1
             if 'unittest' in formats:
-                yield from traceback(_before_output(lines[told:end]), test['name'])
+                yield from traceback(_before_output(lines[told:end]), _id(test['name']))
             at = end
         else:
             if at and lines[at] == '-' * max(len(lines[at - 1]), 3):
@@ -130,6 +131,15 @@ def _after(lines: Sequence[str], at: int) -> int:
     while at < len(lines) and (not lines[at] or lines[at].startswith('    ')):
         at += 1
     return at
+
+
+def _id(name: str) -> str:
+    """Return the id of the test that unittest calls *name*: Python before 3.11 left the method out of the brackets."""
+    found = _ID.match(name)
+    if not found:
+        return name
+    method = '.' + found['method']
+    return found['place'] + ('' if found['place'].endswith(method) else method) + name[found.end():]
 
 
 def _before_output(lines: Sequence[str]) -> List[str]:

@@ -49,7 +49,7 @@ EXPECTED: dict[str, tuple[int, tuple[tuple[str, int, str, str], ...]]] = {
         ('doc/source/orphan.rst', 1, 'warning', "isn't included in any toctree"),
         ('pkg/core.py', 1, 'error', 'In the docstring of pkg.core.twice: Unknown directive'))),
     'stestr.txt': (4, (('pkg/core.py', 14, 'error', 'tests.test_unit.TestU.test_boom: ValueError: no'), UNIT)),
-    'unittest-b.txt': (2, (('pkg/core.py', 14, 'error', 'test_boom (tests.test_unit.TestU.test_boom): Val'), UNIT)),
+    'unittest-b.txt': (2, (('pkg/core.py', 14, 'error', 'tests.test_unit.TestU.test_boom: Val'), UNIT)),
     'yamllint-parsable.txt': (6, YAML),
     'yamllint.txt': (6, YAML),
 }
@@ -73,6 +73,14 @@ def flat(findings: list[Any]) -> list[tuple[str, int, str, str]]:
 class TestTools(unittest.TestCase):
     def test_every_output_is_expected(self) -> None:
         self.assertEqual(sorted(path.name for path in OUTPUTS.iterdir()), sorted(EXPECTED))
+
+    def test_unittest_of_every_python_calls_a_test_by_the_same_name(self) -> None:
+        report = '%s\nFAIL: %s\n%s\n  File "a.py", line 3, in x\n    assert 0\nAssertionError\n\n%s\n' % (
+            '=' * 70, '%s', '-' * 70, '-' * 70)
+        for said in ('test_x (m.T) [why]', 'test_x (m.T.test_x) [why]'):
+            with self.subTest(said):
+                self.assertEqual(['m.T.test_x [why]: AssertionError'],
+                                 [one.message for one in text.findings(report % said, ['unittest'])])
 
     def test_outputs(self) -> None:
         for name, (number, some) in EXPECTED.items():
