@@ -39,6 +39,16 @@ BEFORE = {
             docs.example.org {{ lookup('ansible.builtin.file', zuul.executor.work_root ~ '/example_key.pub') }}
         cacheable: true
 ''',
+    'fetch-promised-output': '''\
+- hosts: all
+  tasks:
+    - name: Have a report that could be promised
+      ansible.builtin.command:
+        cmd: mkdir -p src/example.com/project/build/report
+    - ansible.builtin.copy:
+        content: All is well.
+        dest: src/example.com/project/build/report/index.html
+''',
     'ensure-twine': '''\
 - hosts: all
   tasks:
@@ -56,7 +66,11 @@ ELSEWHERE = {
     'enable-fips': 'Debian has no FIPS mode, so the role refuses it',
     'ensure-package-repositories': 'nobody answers at packages.example.com',
     'post-reboot-tasks': 'a container that starts again is gone',
+    'publish-artifacts-to-fileserver': 'it takes a server and a secret; tests/publish has one',
     'upload-git-mirror': 'it takes a git server and a secret',
+    **dict.fromkeys(('upload-logs', 'upload-logs-azure', 'upload-logs-base', 'upload-logs-failover', 'upload-logs-gcs',
+                     'upload-logs-ibm', 'upload-logs-s3', 'upload-logs-swift'),
+                    'it takes a server and a secret; tests/publish has one'),
 }
 PROJECT = {
     'README.rst': 'Example\n=======\n',

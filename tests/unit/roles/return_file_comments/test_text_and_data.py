@@ -75,12 +75,12 @@ class TestTools(unittest.TestCase):
         self.assertEqual(sorted(path.name for path in OUTPUTS.iterdir()), sorted(EXPECTED))
 
     def test_unittest_of_every_python_calls_a_test_by_the_same_name(self) -> None:
-        report = '%s\nFAIL: %s\n%s\n  File "a.py", line 3, in x\n    assert 0\nAssertionError\n\n%s\n' % (
-            '=' * 70, '%s', '-' * 70, '-' * 70)
         for said in ('test_x (m.T) [why]', 'test_x (m.T.test_x) [why]'):
             with self.subTest(said):
+                report = (f'{"=" * 70}\nFAIL: {said}\n{"-" * 70}\n  File "a.py", line 3, in x\n    assert 0\n'
+                          f'AssertionError\n\n{"-" * 70}\n')
                 self.assertEqual(['m.T.test_x [why]: AssertionError'],
-                                 [one.message for one in text.findings(report % said, ['unittest'])])
+                                 [one.message for one in text.findings(report, ['unittest'])])
 
     def test_outputs(self) -> None:
         for name, (number, some) in EXPECTED.items():
