@@ -51,7 +51,8 @@ class Recipe(unittest.TestCase):
 
     def test_profiles_of_a_list(self) -> None:
         for text, expected in (
-                ('Platform profiles:\nplatform:debian\n\nConfiguration profiles:\ncompile\ntest\n', ['compile', 'test']),
+                ('Platform profiles:\nplatform:debian\n\nConfiguration profiles:\ncompile\ntest\n',
+                 ['compile', 'test']),
                 ('Platform profiles:\nplatform:debian\n\nConfiguration profiles:\n\n', []), ('', [])):
             with self.subTest(text):
                 self.assertEqual(expected, listed.profiles(text))
