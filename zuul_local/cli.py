@@ -118,6 +118,14 @@ def parser() -> argparse.ArgumentParser:
     actions = node.add_subparsers(metavar='ACTION', required=True)
     verb = _verb(actions, 'build', 'node:build', 'make the images of labels')
     verb.add_argument('labels', nargs='*', metavar='LABEL')
+    verb.add_argument('--format', default='container', choices=('container', 'tar', 'qcow2', 'raw'),
+                      help='a container for nodes here (default), the files of a node, or a disk that boots')
+    verb.add_argument('--output', default='', metavar='DIR', help='folder of a tar, qcow2 or raw image')
+    verb.add_argument('--fresh', action='store_true', help='make it again, of nothing that earlier builds left')
+    verb = _verb(actions, 'diff', 'node_diff:diff', 'tell what differs between two images')
+    verb.add_argument('old', metavar='OLD',
+                      help='facts of a node (JSON), a tar or disk of "node build", or a container image')
+    verb.add_argument('new', metavar='NEW', help='another')
     verb = _verb(actions, 'list', 'node:list_', 'list images and nodes')
     verb.add_argument('-v', '--verbose', action='store_true', help='show the site configuration that nodes get')
     verb = _verb(actions, 'shell', 'node:shell', 'open a shell on a kept node')

@@ -34,6 +34,10 @@ class Label:
     kind: str
     offline: bool = False
     default: bool = False
+    base: str = ''
+    architecture: str = ''
+    element: str = ''
+    element_release: str = ''
 
     @property
     def described(self) -> str:
