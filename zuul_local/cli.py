@@ -32,6 +32,8 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument('--label', default='', help='use this label in place of those that the job names')
     verb.add_argument('--only', action='append', default=[], metavar='LABEL',
                       help='leave out the nodes of the job that have another label (repeatable)')
+    verb.add_argument('--image', action='append', default=[], metavar='LABEL=TAR|IMAGE',
+                      help='use a tar of "node build" or a container image for the nodes of LABEL (repeatable)')
     verb.add_argument('--var', action='append', default=[], metavar='NAME=VALUE',
                       help='set a job variable; the value is YAML (repeatable)')
     verb.add_argument('--secret', action='append', default=[], metavar='NAME=FILE',
@@ -90,6 +92,8 @@ def parser() -> argparse.ArgumentParser:
                       help='the roles that differ from commit BASE (default: where this work left origin)')
     verb.add_argument('--all', action='store_true', help='every role')
     verb.add_argument('--label', action='append', default=[], help='only nodes of this label (repeatable)')
+    verb.add_argument('--image', action='append', default=[], metavar='LABEL=TAR|IMAGE',
+                      help='use a tar of "node build" or a container image for the nodes of LABEL (repeatable)')
     verb.add_argument('--jobs', type=int, default=2, metavar='N', help='builds side by side (default: 2)')
     verb.add_argument('--ansible-version', default='', metavar='V', help='use this Ansible in place of the usual one')
     verb.add_argument('--base-ref', default='', metavar='BRANCH', help='branch that the work is meant for')
