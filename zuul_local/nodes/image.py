@@ -94,7 +94,7 @@ def machine() -> str:
 
 def context(recipe: Path = RECIPE, toolchain: Path = TOOLCHAIN) -> dict[str, Path]:
     """Return {path in the build context: file}: the recipe with its lists, the Containerfile and the tools' locks."""
-    files = {name: path for name in ('Containerfile', 'bindep-fallback.txt') if (path := recipe / name).exists()}
+    files = {'Containerfile': recipe / 'Containerfile'}
     files |= {str(path.relative_to(recipe)): path for path in sorted((recipe / 'recipe').rglob('*'))
               if path.is_file() and '__pycache__' not in path.parts}
     files |= {f'toolchain/{path.name}': path for path in sorted(toolchain.glob('*.txt'))}
