@@ -14,7 +14,7 @@ from pathlib import Path
 RECIPE = 'recipe/setup-node'
 ENDS = ('venvs', 'packages', 'archives')        # each ends a layer; the last layer has the rest
 STEPS = re.compile(r'NODE_STEPS:=([^}]*)\}')
-STEP = re.compile(r'^step_([a-z_]+)\(\) \{.*?^\}\n', re.MULTILINE | re.DOTALL)
+FUNCTION = re.compile(r'^([a-z_]+)\(\) \{(?:[^\n]*\}\n|.*?^\}\n)', re.MULTILINE | re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,21 +33,33 @@ def layers(files: Mapping[str, Path]) -> tuple[Layer, ...]:
     """Return the layers of the build context *files*, one more than :data:`ENDS` has."""
     texts = {name: path.read_bytes().decode(errors='replace') for name, path in sorted(files.items())}
     recipe = texts.pop(RECIPE)
-    functions = {found[1]: found[0] for found in STEP.finditer(recipe)}
-    common = STEP.sub('', recipe)
-    needs = {step: mentioned(text, texts) for step, text in functions.items()}
-    anywhere = {name for names in needs.values() for name in names}
-    shared = {name for name in texts if name not in anywhere}       # nobody's, so perhaps everybody's
+    functions = {found[1]: found[0] for found in FUNCTION.finditer(recipe)}
+    common = FUNCTION.sub('', recipe)
+    code = {step: called(f'step_{step}', functions) for step in step_names(recipe)}
+    reads = {step: mentioned(text, texts) for step, text in code.items()}
+    shared = set(texts) - {name for names in reads.values() for name in names}      # nobody's, so perhaps everybody's
     made = []
     for steps in grouped(step_names(recipe)):
         total = hashlib.sha256(common.encode())
         for step in steps:
-            total.update(f'\0{step}\0{functions.get(step.replace("-", "_"), "")}'.encode())
-        read = shared | {name for step in steps for name in needs.get(step, ())}
-        for name in sorted(read):
+            total.update(f'\0{step}\0{code[step]}'.encode())
+        for name in sorted(shared | {name for step in steps for name in reads[step]}):
             total.update(f'\0{name}\0{files[name].stat().st_mode & 0o111:o}\0'.encode() + files[name].read_bytes())
         made.append(Layer(steps, total.hexdigest()[:16]))
     return tuple(made)
+
+
+def called(name: str, functions: Mapping[str, str]) -> str:
+    """Return the text of the function *name* with those that it calls, and that these call."""
+    found = {name: functions.get(name, '')}
+    todo = [found[name]]
+    while todo:
+        here = todo.pop()
+        more = {other: text for other, text in functions.items()
+                if other not in found and re.search(rf'(?<![\w/.-]){other}(?![\w/.-])', here)}
+        found |= more
+        todo += more.values()
+    return ''.join(text for _, text in sorted(found.items()))
 
 
 def step_names(recipe: str) -> tuple[str, ...]:
@@ -69,21 +81,26 @@ def grouped(steps: Sequence[str]) -> list[tuple[str, ...]]:
 def mentioned(text: str, texts: Mapping[str, str]) -> set[str]:
     """Return the names of the files that *text* speaks of, and those that these speak of.
 
-    A file is spoken of by its own name or by that of its folder; a word too many only builds a layer too often.
+    A file is spoken of by its name, or as ``$here/NAME`` where that is an ordinary word; so is its folder. What is
+    found too much only builds a layer too often.
     """
     found: set[str] = set()
     todo = [text]
     while todo:
         here = todo.pop()
-        more = {name for name in texts if name not in found and any(
-            re.search(rf'(?<![\w-]){re.escape(word)}(?![\w-])', here, re.IGNORECASE) for word in words(name))}
+        more = {name for name in texts if name not in found and re.search(pattern(name), here)}
         found |= more
         todo += [texts[name] for name in more if not name.endswith('.txt')]
     return found
 
 
-def words(name: str) -> tuple[str, ...]:
-    """Return the words by which the recipe speaks of a file: its name, and its folder unless all are in that."""
+def pattern(name: str) -> str:
+    """Return the regular expression of the ways in which the recipe speaks of a file."""
     path = Path(name)
-    folder = path.parent.name
-    return (path.name, *((folder, f'NODE_{folder}') if folder not in ('', 'recipe') else ()))
+    odd = re.search(r'[.-]', path.name)
+    ways = [rf'(?<![\w-]){re.escape(path.name)}(?![\w-])' if odd else rf'here/{path.name}(?![\w-])']
+    if path.parts[0] == 'toolchain':
+        ways.append('NODE_TOOLCHAIN')
+    elif len(path.parts) > 2:
+        ways.append(rf'here/{path.parts[1]}(?![\w-])')
+    return '|'.join(ways)

@@ -15,15 +15,20 @@ step_python() {
 step_cache() {
     python3 "$here/deal" "$NODE_TOOLCHAIN"/*.txt
 }
-step_venvs() { # one line of words
+tools() {
     lines "$here/tools.txt"
+}
+lists() { echo "$here/lists/$1"; }
+step_venvs() { # one line of words
+    tools | while read -r venv; do git fetch "$venv"; done
 }
 step_packages() {
     bindep -f "$here/bindep.txt"
 }
 step_archives() {
-    lines "$here/lists/packages.txt"
+    lines $(lists packages.txt)
     "$here/fetch" x
+    rm -rf /var/lib/apt/lists/*
 }
 step_user() {
     useradd zuul
@@ -31,8 +36,8 @@ step_user() {
 for step in $NODE_STEPS; do "step_$step"; done
 '''
 FILES = {
-    'Containerfile': 'FROM x', 'recipe/setup-node': RECIPE, 'recipe/deal': 'import common_words',
-    'recipe/tools.txt': 't', 'recipe/common_words': '', 'recipe/bindep.txt': 'git', 'recipe/lists/packages.txt': 'a',
+    'Containerfile': 'FROM x', 'recipe/setup-node': RECIPE, 'recipe/deal': 'import common-words',
+    'recipe/tools.txt': 't', 'recipe/common-words': '', 'recipe/bindep.txt': 'git', 'recipe/lists/packages.txt': 'a',
     'recipe/fetch': '#!',
     'toolchain/tox.txt': 'tox==1', 'recipe/nobodys': '?',
 }
@@ -59,12 +64,15 @@ class Layers(unittest.TestCase):
     def test_what_a_change_touches(self) -> None:
         cases = (
             ('recipe/tools.txt', 'u', [1]), ('toolchain/tox.txt', 'tox==2', [1]),
-            ('recipe/deal', 'import common_words, os', [1]),
-            ('recipe/common_words', 'x = 1', [1]),                          # read by what a step reads
+            ('recipe/deal', 'import common-words, os', [1]),
+            ('recipe/common-words', 'x = 1', [1]),                          # read by what a step reads
             ('recipe/bindep.txt', 'git curl', [2]), ('recipe/lists/packages.txt', 'b', [3]), ('recipe/fetch', '#', [3]),
             ('recipe/setup-node', RECIPE.replace('useradd', 'useradd -m'), [4]),
             ('recipe/setup-node', RECIPE.replace('-f "$here', '-b -f "$here'), [2]),
-            ('recipe/setup-node', RECIPE.replace('helper() { true', 'helper() { false'), [1, 2, 3, 4]),
+            ('recipe/setup-node', RECIPE.replace('lines "$here/tools', 'lines -x "$here/tools'), [1]),
+            ('recipe/setup-node', RECIPE.replace('$here/lists/$1', '$here/lists/./$1'), [3]),
+            ('recipe/setup-node', RECIPE.replace('for step in', 'for  step in'), [1, 2, 3, 4]),
+            ('recipe/setup-node', RECIPE.replace('helper() { true', 'helper() { false'), [1]),
             ('Containerfile', 'FROM y', [1, 2, 3, 4]), ('recipe/nobodys', '!', [1, 2, 3, 4]),
         )
         for name, text, expected in cases:
@@ -90,7 +98,22 @@ class OurRecipe(unittest.TestCase):
         recipe = files[layers.RECIPE].read_text()
         steps = layers.step_names(recipe)
         self.assertEqual(steps, tuple(step for layer in layers.layers(files) for step in layer.steps))
-        self.assertEqual(set(steps), {found[1] for found in layers.STEP.finditer(recipe)})
+        self.assertEqual({f'step_{step}' for step in steps},
+                         {found[1] for found in layers.FUNCTION.finditer(recipe) if found[1].startswith('step_')})
+
+    def test_what_changes_often_does_not_make_all_anew(self) -> None:
+        files = image.context()
+        before = layers.layers(files)
+        with tempfile.TemporaryDirectory() as folder:
+            for name, first in (('recipe/tools.txt', 1), ('toolchain/tox.txt', 1), ('recipe/bindep.txt', 2),
+                                ('recipe/lists/files.txt', 3), ('recipe/lists/projects.txt', 3),
+                                ('recipe/bindep-fallback.txt', 3), ('recipe/units/node-host-keys.service', 4)):
+                with self.subTest(name):
+                    path = Path(folder) / 'changed'
+                    path.write_bytes(files[name].read_bytes() + b'# more\n')
+                    after = layers.layers({**files, name: path})
+                    same = [old == new for old, new in zip(before, after, strict=True)]
+                    self.assertEqual(first, 1 + same.index(False))
 
     def test_each_layer_has_arguments_in_the_containerfile(self) -> None:
         text = (image.RECIPE / 'Containerfile').read_text()
