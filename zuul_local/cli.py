@@ -32,6 +32,8 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument('--label', default='', help='use this label in place of those that the job names')
     verb.add_argument('--only', action='append', default=[], metavar='LABEL',
                       help='leave out the nodes of the job that have another label (repeatable)')
+    verb.add_argument('--image', action='append', default=[], metavar='LABEL=TAR|IMAGE',
+                      help='use a tar of "node build" or a container image for the nodes of LABEL (repeatable)')
     verb.add_argument('--var', action='append', default=[], metavar='NAME=VALUE',
                       help='set a job variable; the value is YAML (repeatable)')
     verb.add_argument('--secret', action='append', default=[], metavar='NAME=FILE',
@@ -90,6 +92,8 @@ def parser() -> argparse.ArgumentParser:
                       help='the roles that differ from commit BASE (default: where this work left origin)')
     verb.add_argument('--all', action='store_true', help='every role')
     verb.add_argument('--label', action='append', default=[], help='only nodes of this label (repeatable)')
+    verb.add_argument('--image', action='append', default=[], metavar='LABEL=TAR|IMAGE',
+                      help='use a tar of "node build" or a container image for the nodes of LABEL (repeatable)')
     verb.add_argument('--jobs', type=int, default=2, metavar='N', help='builds side by side (default: 2)')
     verb.add_argument('--ansible-version', default='', metavar='V', help='use this Ansible in place of the usual one')
     verb.add_argument('--base-ref', default='', metavar='BRANCH', help='branch that the work is meant for')
@@ -118,6 +122,14 @@ def parser() -> argparse.ArgumentParser:
     actions = node.add_subparsers(metavar='ACTION', required=True)
     verb = _verb(actions, 'build', 'node:build', 'make the images of labels')
     verb.add_argument('labels', nargs='*', metavar='LABEL')
+    verb.add_argument('--format', default='container', choices=('container', 'tar', 'qcow2', 'raw'),
+                      help='a container for nodes here (default), the files of a node, or a disk that boots')
+    verb.add_argument('--output', default='', metavar='DIR', help='folder of a tar, qcow2 or raw image')
+    verb.add_argument('--fresh', action='store_true', help='make it again, of nothing that earlier builds left')
+    verb = _verb(actions, 'diff', 'node_diff:diff', 'tell what differs between two images')
+    verb.add_argument('old', metavar='OLD',
+                      help='facts of a node (JSON), a tar or disk of "node build", or a container image')
+    verb.add_argument('new', metavar='NEW', help='another')
     verb = _verb(actions, 'list', 'node:list_', 'list images and nodes')
     verb.add_argument('-v', '--verbose', action='store_true', help='show the site configuration that nodes get')
     verb = _verb(actions, 'shell', 'node:shell', 'open a shell on a kept node')

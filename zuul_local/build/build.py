@@ -20,8 +20,10 @@ from zuul_local.build.events import Events
 from zuul_local.build.machine import Machine
 from zuul_local.build.request import choose_nodes
 from zuul_local.errors import UserError
+from zuul_local.nodes import given
 from zuul_local.nodes.container import Node, Nodes
 from zuul_local.nodes.image import ensure_image
+from zuul_local.nodes.labels import Label
 from zuul_local.process import ProcessError
 from zuul_local.tenant.freeze import Frozen
 
@@ -128,13 +130,18 @@ class Build:
         if self.nodes is None:
             return
         begin = time.monotonic()
-        images = {label.name: ensure_image(self.nodes.podman, label, self.nodes.site, self._reporter.step)
-                  for _, label in self._wanted}
+        images = {label.name: self._image(label) for _, label in self._wanted}
         try:
             self.nodes.start(self._wanted, images)
         except ProcessError as error:
             raise UserError(f'the nodes cannot be started: {error}', 'zuul-local node list -v') from error
         self._parts['node'] = time.monotonic() - begin
+
+    def _image(self, label: Label) -> str:
+        assert self.nodes is not None
+        if what := self.machine.request.images.get(label.image):
+            return given.provide(self.nodes.podman, what, self._reporter.step)
+        return ensure_image(self.nodes.podman, label, self.nodes.site, self._reporter.step)
 
     def _wait_for_nodes(self, started: Future[None]) -> None:
         started.result()

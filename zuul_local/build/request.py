@@ -26,6 +26,7 @@ class Request:
     :ivar events: file to which a line is added whenever a playbook ends.
     :ivar dependencies: run the jobs that the job depends on, too.
     :ivar attempts: the most builds of a job; 0 for one.
+    :ivar images: {label: tar or container image} to use in place of the images that we make.
     :ivar ansible_version: the Ansible to use in place of what jobs ask for; '' for theirs.
     """
 
@@ -42,6 +43,7 @@ class Request:
     secrets: Mapping[str, Any] = field(default_factory=dict)
     dependencies: bool = False
     attempts: int = 0
+    images: Mapping[str, str] = field(default_factory=dict)
     ansible_version: str = ''
     offline: bool = False
     keep: bool = False

@@ -9,23 +9,33 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from zuul_local import errors
 from zuul_local.errors import UserError
-from zuul_local.nodes import container, image, owner
+from zuul_local.nodes import container, dib, image, owner
 from zuul_local.nodes.labels import Label, load_labels
 from zuul_local.nodes.podman import Podman, find_podman, rootless_prefix
 from zuul_local.nodes.site import discover, tell
 
 
 def build(args: argparse.Namespace) -> int:
-    """Make the images of ``args.labels``, of all labels when it is empty."""
+    """Make the images of ``args.labels``, of all labels that are tried when it is empty."""
     labels = load_labels()
-    wanted = [_label(name, labels) for name in args.labels] or [label for label in labels.values() if not label.offline]
+    wanted = [_label(name, labels) for name in args.labels] or [
+        label for label in labels.values() if label.tried and not label.offline]
+    if (args.format == 'container') == bool(args.output):
+        raise UserError(f'--format {args.format}: ' + (
+            'a container image goes to podman, not to --output.' if args.output else 'it needs --output DIR.'),
+            'zuul-local node build LABEL' + ('' if args.output else f' --format {args.format} --output images'))
     podman, site = find_podman(), discover(os.environ)
     report = lambda line: print(line, file=sys.stderr if args.json else sys.stdout, flush=True)  # noqa: E731
-    made = {label.name: image.ensure_image(podman, label, site, report) for label in wanted}
+    if args.format == 'container':
+        made = {label.name: image.ensure_image(podman, label, site, report, fresh=args.fresh) for label in wanted}
+    else:
+        made = {label.name: str(dib.build(label, args.format, Path(args.output), site, report, fresh=args.fresh))
+                for label in wanted}
     if args.json:
         print(json.dumps(made, indent=2))
     else:
@@ -89,7 +99,7 @@ def clean(args: argparse.Namespace) -> int:
             shutil.rmtree(container.kept_dir() / node['run'], ignore_errors=True)
             gone['nodes'].append(node['container'])
     labels = load_labels().values()
-    current = {image.reference(label) for label in labels} | {image.base_reference(label.suite) for label in labels}
+    current = {image.reference(label) for label in labels} | {image.base_of(label) for label in labels}
     names = [name for entry in image.images(podman) for name in entry['Names']]
     for name in sorted(names, reverse=True):            # nodes before the bases that they are made of
         if (args.all or name not in current) and podman.remove_image(name):

@@ -29,11 +29,14 @@ def run(args: argparse.Namespace) -> int:
     # Zuul's own modules are loaded after the first line is out: they take a third of a second.
     from zuul_local.build.request import Request
     from zuul_local.build.session import run as run_session
+    from zuul_local.nodes import given
+    from zuul_local.nodes.labels import load_labels
     report = run_session(Request(
         job=args.job, project=Path(args.project), run_id=run_id, base_ref=args.base_ref, given=tuple(args.with_),
         label=args.label, only=tuple(args.only), events=Path(args.events) if args.events else None,
         variables=parse_variables(args.var), secrets=parse_secrets(args.secret), dependencies=args.deps,
-        attempts=args.attempts, ansible_version=args.ansible_version, offline=args.offline, keep=args.keep,
+        attempts=args.attempts, images=given.parse(args.image, load_labels()),
+        ansible_version=args.ansible_version, offline=args.offline, keep=args.keep,
         unsafe_localhost=args.unsafe_localhost, measure=args.measure), reporter)
     if args.json:
         print(json.dumps(report.facts, indent=2, default=str))

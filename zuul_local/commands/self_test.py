@@ -13,6 +13,8 @@ from pathlib import Path
 from zuul_local import paths
 from zuul_local.environment.ansibles import versions
 from zuul_local.errors import FAILURE, SUCCESS, UserError
+from zuul_local.nodes import given
+from zuul_local.nodes.labels import load_labels
 from zuul_local.selftest import changed, plan, report
 from zuul_local.selftest.cell import FAILED
 from zuul_local.selftest.images import provide_images
@@ -35,7 +37,9 @@ def self_test(args: argparse.Namespace) -> int:
         raise UserError('there is nothing to run.', 'Leave --label out, or name a label of the role.')
     builds = plan.longest_first(builds)
     labels = plan.labels_of(builds)
-    provide_images(labels, lambda line: print(line, file=sys.stderr, flush=True))
+    images = given.parse(args.image, load_labels())
+    provide_images((label for label in labels if label.image not in images),
+                   lambda line: print(line, file=sys.stderr, flush=True))
     begun = time.monotonic()
     cells = run_all(builds, args.jobs, report.Printer(out, builds), more(args))
     seconds = time.monotonic() - begun
@@ -92,6 +96,8 @@ def more(args: argparse.Namespace) -> list[str]:
     words = ['--project', str(paths.LIBRARY)]
     if args.ansible_version:
         words += ['--ansible-version', args.ansible_version]
+    for image in args.image:
+        words += ['--image', image]
     if args.base_ref:
         words += ['--base-ref', args.base_ref]
     return words

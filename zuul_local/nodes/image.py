@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import hashlib
 import json
 import os
+import platform as system
 import shlex
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from zuul_local import process
 from zuul_local.errors import UserError
-from zuul_local.nodes import owner
+from zuul_local.nodes import budget, facts, owner
 from zuul_local.nodes.labels import Label
+from zuul_local.nodes.layers import Layer, layers
 from zuul_local.nodes.podman import Podman
 from zuul_local.nodes.site import DEBIAN, DEBIAN_SECURITY, KEYRING, Site, sources
 from zuul_local.paths import LIBRARY, cache_dir
@@ -36,22 +39,30 @@ HEARTBEAT = 15                          # seconds between two signs of life
 Report = Callable[[str], None]
 
 
-def ensure_image(podman: Podman, label: Label, site: Site, report: Report) -> str:
+def ensure_image(podman: Podman, label: Label, site: Site, report: Report, *, fresh: bool = False) -> str:
     """Return the reference of the image of *label*, after making it when it is not here.
 
     :param report: is told what happens, a line each, with the seconds so far.
+    :param fresh: whether to make it again, of nothing that an earlier build left.
     :raises UserError: a program that makes images is missing, or the image cannot be made here.
     """
     image = reference(label)
-    if exists(podman, image):
+    if exists(podman, image) and not fresh:
         return image
-    with _alone(label.image):
-        if exists(podman, image):
+    if label.architecture not in ('', machine()):
+        raise UserError(f'{label.name} is for {label.architecture}, and this machine is {machine()}.',
+                        f'Build and use it on a machine with {label.architecture}.')
+    with alone(label.image):
+        if exists(podman, image) and not fresh:
             return image
         try:
-            base = _ensure_base(podman, label, site, report)
-            with _ticking(report, f'image {label.image}: packages and tools (about 50 s)'):
-                _build(podman, label, site, base, image)
+            base = _ensure_base(podman, label, site, report, fresh)
+            with ticking(report, f'image {label.image}: packages and tools (about 50 s)'):
+                _build(podman, label, site, base, image, fresh)
+            budget.check(image, 'container', _size(podman, image), lambda: facts.read(image, podman))
+        except budget.TooLarge:
+            podman.remove_image(image)
+            raise
         except process.ProcessError as error:
             raise UserError(f'The image of {label.image} cannot be made: {error}',
                             'Mostly a mirror or index that is out of reach; see: zuul-local node list -v') from error
@@ -65,7 +76,7 @@ def reference(label: Label, files: Mapping[str, Path] | None = None) -> str:
 
 def digest(label: Label, files: Mapping[str, Path]) -> str:
     """Return 16 hex digits for all that the image of *label* is made of: its base and the build context *files*."""
-    total = hashlib.sha256('\0'.join((base_reference(label.suite), label.image, platform(label))).encode())
+    total = hashlib.sha256('\0'.join((base_of(label), label.image, platform(label))).encode())
     for name, path in sorted(files.items()):
         total.update(f'\0{name}\0{path.stat().st_mode & 0o111:o}\0'.encode() + path.read_bytes())
     return total.hexdigest()[:16]
@@ -76,10 +87,16 @@ def platform(label: Label) -> str:
     return f'{label.platform} {label.release}'
 
 
+def machine() -> str:
+    """Return the architecture of this machine as ``uname -m`` says it."""
+    return system.machine()
+
+
 def context(recipe: Path = RECIPE, toolchain: Path = TOOLCHAIN) -> dict[str, Path]:
-    """Return {path in the build context: file}: the recipe, the Containerfile and the lock of the Python tools."""
+    """Return {path in the build context: file}: the recipe with its lists, the Containerfile and the tools' locks."""
     files = {'Containerfile': recipe / 'Containerfile'}
-    files |= {str(path.relative_to(recipe)): path for path in sorted((recipe / 'recipe').rglob('*')) if path.is_file()}
+    files |= {str(path.relative_to(recipe)): path for path in sorted((recipe / 'recipe').rglob('*'))
+              if path.is_file() and '__pycache__' not in path.parts}
     files |= {f'toolchain/{path.name}': path for path in sorted(toolchain.glob('*.txt'))}
     return files
 
@@ -93,6 +110,11 @@ def images(podman: Podman) -> list[dict[str, Any]]:
     """Return every image of ours as podman describes it."""
     found = json.loads(podman.run('images', '--format', 'json') or '[]')
     return [entry for entry in found if any(name.startswith(REPOSITORY + '/') for name in entry.get('Names') or ())]
+
+
+def base_of(label: Label) -> str:
+    """Return the name of the image under that of *label*: one of a registry, or a bare Debian of our own making."""
+    return label.base or base_reference(label.suite)
 
 
 def base_reference(suite: str) -> str:
@@ -118,22 +140,29 @@ def base_argv(suite: str, site: Site, out: str, sources_file: str) -> tuple[str,
         f'deb {security} {suite}-security main')
 
 
-def build_words(podman: Podman, label: Label, base: str, image: str, folder: str, site_folder: str) -> tuple[str, ...]:
-    """Return podman's words that make *image* of the context in *folder*.
+def build_words(
+    podman: Podman, label: Label, base: str, image: str, folder: str, site_folder: str, made_of: Sequence[Layer],
+    fresh: bool = False,
+) -> tuple[str, ...]:
+    """Return podman's words that make *image* of the context in *folder*, reusing layers unless it is to be *fresh*.
 
     chroot is the one isolation that works for root, without root and inside other containers; the recipe is our own.
     The site is bound, never an argument: arguments stay in the history of an image.
     """
+    arguments = {'BASE': base, 'NODE_LABEL': label.image, 'NODE_PLATFORM': platform(label),
+                 'NODE_DIGEST': image.rpartition('-')[2]}
+    for number, layer in enumerate(made_of, 1):
+        arguments |= {f'STEPS_{number}': ' '.join(layer.steps), f'DIGEST_{number}': layer.digest}
     return (
-        'build', '--quiet', '--isolation', 'chroot', '--network', 'host', '--layers=false', '--force-rm',
-        *podman.ulimits, '--volume', f'{site_folder}:{SITE}:ro', '--build-arg', f'BASE={base}',
-        '--build-arg', f'NODE_LABEL={label.image}', '--build-arg', f'NODE_PLATFORM={platform(label)}',
-        '--build-arg', f'NODE_DIGEST={image.rpartition("-")[2]}', '--tag', image, folder)
+        'build', '--quiet', '--isolation', 'chroot', '--network', 'host', '--layers', '--pull=never', '--force-rm',
+        *(('--no-cache',) if fresh else ()), *podman.ulimits, '--volume', f'{site_folder}:{SITE}:ro',
+        *(word for name, value in arguments.items() for word in ('--build-arg', f'{name}={value}')),
+        '--tag', image, folder)
 
 
-def site_files(site: Site) -> dict[str, str]:
-    """Return {name: text} of the files that setup-node reads in its NODE_SITE folder."""
-    bundle = f'{SITE}/ca.crt'
+def site_files(site: Site, folder: str = SITE) -> dict[str, str]:
+    """Return {name: text} of the files that setup-node reads in its NODE_SITE *folder*."""
+    bundle = f'{folder}/ca.crt'
     files = {}
     if environment := site.environment(bundle):
         files['environment'] = ''.join(f'export {name}={shlex.quote(value)}\n' for name, value in environment.items())
@@ -143,16 +172,25 @@ def site_files(site: Site) -> dict[str, str]:
     if site.bundle:
         apt += f'Acquire::https::CAInfo "{bundle}";\n'
     if site.apt_mirror or site.apt_security:
-        apt += f'Dir::Etc::sourcelist "/dev/null";\nDir::Etc::sourceparts "{SITE}/sources.list.d";\n'
+        apt += f'Dir::Etc::sourcelist "/dev/null";\nDir::Etc::sourceparts "{folder}/sources.list.d";\n'
     if apt:
         files['apt.conf'] = apt
     return files
 
 
-def _ensure_base(podman: Podman, label: Label, site: Site, report: Report) -> str:
-    """Return the reference of the bare system under the image of *label*, after making it when it is not here."""
-    base = base_reference(label.suite)
-    if exists(podman, base):
+def pull_words(label: Label) -> tuple[str, ...]:
+    """Return podman's words that fetch the base of *label* from its registry."""
+    return ('pull', '--quiet', label.base)
+
+
+def _ensure_base(podman: Podman, label: Label, site: Site, report: Report, fresh: bool) -> str:
+    """Return the reference of the bare system under the image of *label*, after getting it when it is not here."""
+    base = base_of(label)
+    if exists(podman, base) and not fresh:
+        return base
+    if label.base:
+        with ticking(report, f'image {label.image}: {base} from its registry'):
+            podman.run(*pull_words(label), timeout=1800)
         return base
     if not shutil.which('mmdebstrap'):
         raise UserError(f'mmdebstrap is needed to make an image of Debian {label.suite}, and is not installed.',
@@ -160,7 +198,7 @@ def _ensure_base(podman: Podman, label: Label, site: Site, report: Report) -> st
     if not Path(KEYRING).exists():
         raise UserError(f'{KEYRING} is needed to check the packages of Debian, and is not there.',
                         'apt-get install debian-archive-keyring')
-    with _ticking(report, f'image {label.image}: bare Debian {label.suite} (about 30 s)'), _scratch() as scratch:
+    with ticking(report, f'image {label.image}: bare Debian {label.suite} (about 30 s)'), working_folder() as scratch:
         tar, kept = scratch / 'base.tar', scratch / 'debian.sources'
         kept.write_text(sources(label.suite, Site()))
         environ = {**os.environ, **site.environment(site.bundle_path), 'TMPDIR': str(scratch)}
@@ -169,8 +207,10 @@ def _ensure_base(podman: Podman, label: Label, site: Site, report: Report) -> st
     return base
 
 
-def _build(podman: Podman, label: Label, site: Site, base: str, image: str) -> None:
-    with _scratch() as scratch:
+def _build(podman: Podman, label: Label, site: Site, base: str, image: str, fresh: bool) -> None:
+    if label.base:                      # the mirror of this machine is one of Debian
+        site = dataclasses.replace(site, apt_mirror='', apt_security='')
+    with working_folder() as scratch:
         copies = {name: scratch / 'context' / name for name in context()}
         for name, path in context().items():
             copies[name].parent.mkdir(parents=True, exist_ok=True)
@@ -179,15 +219,17 @@ def _build(podman: Podman, label: Label, site: Site, base: str, image: str) -> N
             raise UserError(f'The recipe of {label.image} was changed while its image was made.', 'Try again.')
         folder = scratch / 'site'
         (folder / 'sources.list.d').mkdir(parents=True)
-        (folder / 'sources.list.d/debian.sources').write_text(sources(label.suite, site))
+        if not label.base:
+            (folder / 'sources.list.d/debian.sources').write_text(sources(label.suite, site))
         for name, text in site_files(site).items():
             (folder / name).write_text(text)
         if site.bundle:
             (folder / 'ca.crt').write_bytes(site.bundle)
         _remove_unfinished(podman, base)
         try:
-            podman.run(*build_words(podman, label, base, image, str(scratch / 'context'), str(folder)), timeout=3600,
-                       scratch=scratch)
+            words = build_words(podman, label, base, image, str(scratch / 'context'), str(folder), layers(copies),
+                                fresh)
+            podman.run(*words, timeout=3600, scratch=scratch)
         finally:
             _remove_unfinished(podman, base)
 
@@ -195,15 +237,25 @@ def _build(podman: Podman, label: Label, site: Site, base: str, image: str) -> N
 def _remove_unfinished(podman: Podman, base: str) -> None:
     """Remove what a build on *base* that did not come to its end keeps in podman's store."""
     entries = json.loads(podman.run('ps', '-a', '--external', '--format', 'json') or '[]')
-    for entry in entries:
-        if entry['State'] == 'storage' and entry['Image'] == base:
+    left = [entry for entry in entries if entry['State'] == 'storage']
+    lowest = _lowest_layer(podman, base) if left else ''
+    for entry in left:
+        if entry['Image'] == base or (lowest and _lowest_layer(podman, entry['ImageID']) == lowest):
             podman.run('rm', '-f', '-i', entry['Names'][0], check=False)
 
 
+def _lowest_layer(podman: Podman, image: str) -> str:
+    return podman.run('image', 'inspect', '--format', '{{index .RootFS.Layers 0}}', image, check=False)
+
+
+def _size(podman: Podman, image: str) -> int:
+    return int(podman.run('image', 'inspect', '--format', '{{.Size}}', image))
+
+
 @contextlib.contextmanager
-def _scratch() -> Iterator[Path]:
-    """Give a folder for the time of one step; what killed builders left in theirs goes."""
-    folder = cache_dir() / 'images'
+def working_folder(folder: Path | None = None) -> Iterator[Path]:
+    """Give a folder below *folder* for the time of one step; what killed builders left in theirs goes."""
+    folder = folder or cache_dir() / 'images'
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(f'*/{owner.FILE}'):
         if not owner.alive(owner.claimed(left.parent)):
@@ -215,7 +267,7 @@ def _scratch() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _alone(name: str) -> Iterator[None]:
+def alone(name: str) -> Iterator[None]:
     """Hold the lock on the image *name*: a second builder waits, and then finds it made."""
     folder = cache_dir() / 'images'
     folder.mkdir(parents=True, exist_ok=True)
@@ -225,7 +277,7 @@ def _alone(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _ticking(report: Report, what: str) -> Iterator[None]:
+def ticking(report: Report, what: str) -> Iterator[None]:
     """Report *what* at once, then while it lasts, and at its end, with seconds."""
     began = time.monotonic()
     done = threading.Event()

@@ -11,18 +11,24 @@ import yaml
 from zuul_local.paths import LIBRARY
 
 OFFLINE = '-offline'
+UNTRIED = 'untried'
 
 
 @dataclasses.dataclass(frozen=True)
 class Label:
     """A kind of node.
 
-    :param suite: the Debian suite that its image is made of.
+    :param suite: the Debian suite that its image is made of; empty where that is made of *base*.
     :param platform: what the system says to be, as the meta/main.yaml of a role names it: 'Debian', 'EL'.
     :param release: its release in the same words: 'bookworm', '9'.
     :param pythons: versions such as '3.11' that a fresh node has.
-    :param kind: 'real', or 'contract' for a stand-in that only tests branches of our code.
+    :param kind: 'real', 'contract' for a stand-in that only tests branches of our code, or 'untried' for a real system
+        that nothing of ours has run on.
     :param offline: its network has no way out.
+    :param base: container image of a registry that its own is made of.
+    :param architecture: as ``uname -m`` says it; empty for that of any machine.
+    :param element: of diskimage-builder; empty where there are no disk images of it.
+    :param element_release: what that element calls the release; empty for *suite*.
     """
 
     name: str
@@ -34,6 +40,15 @@ class Label:
     kind: str
     offline: bool = False
     default: bool = False
+    base: str = ''
+    architecture: str = ''
+    element: str = ''
+    element_release: str = ''
+
+    @property
+    def tried(self) -> bool:
+        """Whether the tests of this library run on it."""
+        return self.kind != UNTRIED
 
     @property
     def described(self) -> str:
@@ -50,7 +65,7 @@ def load_labels(path: Path = LIBRARY / 'node/labels.yaml') -> dict[str, Label]:
     """Return every label by name: those of *path* in its order, each followed by its offline variant."""
     labels: dict[str, Label] = {}
     for entry in yaml.safe_load(path.read_text()):
-        label = Label(**{**entry, 'pythons': tuple(entry['pythons'])})
+        label = Label(**{'suite': '', **entry, 'pythons': tuple(entry['pythons'])})
         labels[label.name] = label
         offline = dataclasses.replace(label, name=label.name + OFFLINE, offline=True, default=False)
         labels[offline.name] = offline

@@ -89,10 +89,10 @@ class TestList(CommandCase):
         self.assertIn('debian-bookworm', [one['name'] for one in facts['labels']])
 
     def test_labels_and_templates(self):
-        files = {**FILES, 'zuul-local.yaml': 'labels: {ubuntu-noble: debian-trixie}'}
+        files = {**FILES, 'zuul-local.yaml': 'labels: {ubuntu-focal: debian-trixie}'}
         project = self.repository('labelled', files)
         self.assertRegex(self.call('list', 'labels', project=project)[1],
-                         r'ubuntu-noble +Debian trixie +Python 3\.13 +real +stands for debian-trixie')
+                         r'ubuntu-focal +Debian trixie +Python 3\.13 +real +stands for debian-trixie')
         self.assertRegex(self.call('list', 'templates', project=project)[1], r'shared +\.zuul\.yaml:8 +gate: tox-py311')
 
 

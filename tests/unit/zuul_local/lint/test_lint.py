@@ -67,7 +67,7 @@ CASES = [
 - nodeset:
     name: theirs
     nodes:
-      - {name: a, label: ubuntu-noble}
+      - {name: a, label: ubuntu-focal}
       - {name: b, label: debian-trixie}
 - job:
     name: other
@@ -76,14 +76,14 @@ CASES = [
         - name: c
           label: ubuntu-jammy
     run: playbooks/run.yaml
-'''}, ["zuul.d/x.yaml:4: warning: nodeset theirs: label 'ubuntu-noble' is not one that | --label debian-bookworm",
+'''}, ["zuul.d/x.yaml:4: warning: nodeset theirs: label 'ubuntu-focal' is not one that | --label debian-bookworm",
        "zuul.d/x.yaml:11: warning: job other: label 'ubuntu-jammy' is not one that | labels: {ubuntu-jammy: debian"]),
     ('label that the settings map', {
-        'zuul-local.yaml': 'labels: {ubuntu-noble: debian-trixie, ubuntu-jammy: debian-trixie}',
+        'zuul-local.yaml': 'labels: {ubuntu-focal: debian-trixie, ubuntu-jammy: debian-trixie}',
         'zuul.d/x.yaml': '''
 - nodeset:
     name: theirs
-    nodes: [{name: a, label: ubuntu-noble}]
+    nodes: [{name: a, label: ubuntu-focal}]
 - job:
     name: other
     nodeset: ubuntu-jammy
@@ -185,7 +185,7 @@ class TestOwners(unittest.TestCase):
                 ('templates', 'my-jobs', ''),
                 ('jobs', 'devstack-minimal', 'opendev.org/openstack/devstack'),
                 ('jobs', 'openstack-tox-py312', 'opendev.org/openstack/openstack-zuul-jobs'),
-                ('nodesets', 'ubuntu-noble', 'opendev.org/opendev/base-jobs')):
+                ('nodesets', 'ubuntu-focal', 'opendev.org/opendev/base-jobs')):
             with self.subTest(name):
                 self.assertEqual(expected, owners.owner(kind, name))
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from zuul_local.nodes import image
 from zuul_local.nodes.labels import Label
+from zuul_local.nodes.layers import Layer
 from zuul_local.nodes.podman import Podman
 from zuul_local.nodes.site import Site
 
 LABEL = Label('debian-trixie', 'trixie', 'Debian', 'trixie', ('3.13',), '/usr/bin/python3', 'real')
+LAYERS = (Layer(('python', 'cache'), 'd1'), Layer(('facts',), 'd2'))
 SECRET = Site(proxies=(('http_proxy', 'http://u:secret@p'),), bundle=b'ca', pip=(('index-url', 'https://u:secret@i'),),
               apt_mirror='http://u:secret@m/debian', apt_proxies=(('http', 'http://u:secret@p'),))
 
@@ -64,13 +66,16 @@ class Reference(unittest.TestCase):
 class Build(unittest.TestCase):
     def test_the_recipe_is_told_what_to_become(self) -> None:
         standin = dataclasses.replace(LABEL, name='rpm-standin', platform='EL', release='9', kind='contract')
-        argv = image.build_words(Podman('runc'), standin, 'base', image.reference(standin), '/context', '/site')
+        argv = image.build_words(Podman('runc'), standin, 'base', image.reference(standin), '/context', '/site', LAYERS)
         self.assertLessEqual({'NODE_LABEL=rpm-standin', 'NODE_PLATFORM=EL 9', 'BASE=base'}, set(argv))
+        self.assertLessEqual({'STEPS_1=python cache', 'DIGEST_1=d1', 'STEPS_2=facts', 'DIGEST_2=d2'}, set(argv))
+        self.assertIn('--layers', argv)
+        self.assertNotIn('--no-cache', argv)
 
 
 class NothingOfTheSiteStays(unittest.TestCase):
     def test_not_in_the_arguments_of_the_build(self) -> None:
-        argv = image.build_words(Podman('runc'), LABEL, 'base', image.reference(LABEL), '/context', '/site')
+        argv = image.build_words(Podman('runc'), LABEL, 'base', image.reference(LABEL), '/context', '/site', LAYERS)
         self.assertIn('/site:/run/node-site:ro', argv)
         self.assertNotIn('secret', ' '.join(argv))
 

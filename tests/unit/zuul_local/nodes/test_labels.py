@@ -51,8 +51,11 @@ class OurOwn(unittest.TestCase):
     def test_they_load_and_exactly_one_is_the_default(self) -> None:
         found = labels.load_labels()
         self.assertEqual(['debian-bookworm'], [label.name for label in found.values() if label.default])
-        self.assertLessEqual({label.kind for label in found.values()}, {'real', 'contract'})
+        self.assertLessEqual({label.kind for label in found.values()}, {'real', 'contract', 'untried'})
         for label in found.values():
             self.assertTrue(all(isinstance(version, str) for version in (*label.pythons, label.release)), label)
             if label.kind == 'real':
                 self.assertEqual(('Debian', label.suite), (label.platform, label.release))
+            self.assertEqual(bool(label.base), not label.suite, label)      # one of them, never both
+            self.assertEqual(label.kind != 'untried', label.tried)
+            self.assertLessEqual({label.architecture}, {'', 'aarch64'})
