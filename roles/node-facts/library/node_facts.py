@@ -224,9 +224,9 @@ def misfits(value: Any, schema: Mapping[str, Any], whole: Mapping[str, Any], whe
         elif key == 'uniqueItems':
             good = all(item not in value[:index] for index, item in enumerate(value)) or not rule
         elif key == 'required':
-            for name in rule:
-                if name not in value:
-                    yield '%s has no %s; right is: all of %s' % (at, name, ', '.join(rule))
+            lost = [name for name in rule if name not in value]
+            if lost:
+                yield '%s has no %s; right is: all of %s' % (at, ', '.join(lost), ', '.join(rule))
             continue
         elif key == 'items':
             for index, item in enumerate(value):
