@@ -360,7 +360,7 @@ def check_tools(tree: Tree, facts: Mapping[str, Any], image: bool) -> Iterator[s
             for name in tree.names('%s/lib/%s/site-packages' % (home, python)):
                 if name.endswith('.dist-info'):
                     project, _, version = name[:-len('.dist-info')].rpartition('-')
-                    there[project] = version
+                    there[re.sub(r'[-_.]+', '-', project).lower()] = version
         yield from different(home, there, written)
         if tree.status(home + '/bin/python') is None:
             yield '%s/bin/python is not there; right is: a link to the Python of the system. %s.' % (home, REBUILD)
