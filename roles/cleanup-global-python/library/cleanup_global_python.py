@@ -168,7 +168,7 @@ def trespasses(project: Project, root: str, owned: Set[str]) -> Iterator[str]:
         yield '%s has no RECORD: pip did not put it there, or an old one. Remove it by hand.' % what
         return
     prefix = SITE.sub('', project.site)
-    allowed = [project.site, *(os.path.join(prefix, name) for name in ('bin', 'sbin', 'share', 'man', 'etc', 'include'))]
+    allowed = [project.site, *(os.path.join(prefix, name) for name in ('bin', 'sbin', 'share', 'man', 'include'))]
     for path in project.files:
         if not any(path.startswith(folder + '/') for folder in allowed):
             yield '%s claims %s: not a place of its own. Remove it by hand.' % (what, ascii(path))
