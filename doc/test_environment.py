@@ -124,11 +124,11 @@ def page(facts: dict[str, Any], kind: str) -> str:
               f'packages; the image was made at {facts["built"]}.', '']
     lines += heading('Python')
     lines += table(('Version', 'Command'), ((one, code(f'/usr/bin/python{one}')) for one in facts['pythons']))
-    lines += ['``python3 -m venv`` works everywhere. Neither pip nor any other tool is there for everybody; system tools',
-              'lie in virtual environments of their own, which jobs do not change.', '']
+    lines += ['``python3 -m venv`` works everywhere. Neither pip nor any other tool is there for everybody; system',
+              'tools lie in virtual environments of their own, which jobs do not change.', '']
     lines += heading('Tools')
     lines += table(('Environment', 'Tools', 'Size'), (
-        (code(f'/usr/{venv}'), ', '.join(f'{one} {version}' for one, version in sorted(versions.items())) or 'see below',
+        (code(f'/usr/{venv}'), ', '.join(f'{one} {version}' for one, version in sorted(versions.items())) or '-',
          megabytes(facts['bytes'].get(f'/usr/{venv}', 0))) for venv, versions in sorted(facts['tools'].items())))
     lines += table(('Command', 'Path'), ((code(name), code(path)) for name, path in sorted(facts['commands'].items())))
     lines += heading('What is not there, and how a job gets it')
@@ -139,13 +139,13 @@ def page(facts: dict[str, Any], kind: str) -> str:
         for name, cache in facts['caches'].items()))
     repositories = facts['repositories']
     names = ', '.join(map(code, repositories['names'][:50])) or 'none in this image'
-    lines += [f'{code(repositories["path"])} is where :zuul:role:`prepare-workspace-git` finds repositories that an image '
-              f'brings: {names}.', '']
+    lines += [f'{code(repositories["path"])} is where :zuul:role:`prepare-workspace-git` finds repositories that an '
+              f'image brings: {names}.', '']
     for name, told in sorted(facts['missing'].items()):
         lines += [f'When this image was made, {name} lacked: {"; ".join(map(code, told))}.', '']
     lines += heading('Packages')
-    lines += ['Those that the recipe asks for; the rest came with them. All are in the artifact *Node facts* of a build with',
-              ':zuul:role:`node-facts`.', '']
+    lines += ['Those that the recipe asks for; the rest came with them. All are in the artifact *Node facts* of a build',
+              'with :zuul:role:`node-facts`.', '']
     lines += table(('Package', 'Version'), sorted(facts['packages'].items()))
     lines += heading('Size')
     lines += table(('Part', 'Size'), ((code(path), megabytes(count)) for path, count in
@@ -157,8 +157,9 @@ def page(facts: dict[str, Any], kind: str) -> str:
 def index(labels: Sequence[str]) -> str:
     """Return the page that leads to those of *labels*."""
     lines = [NOTE, '=' * 16, *heading('Test environment'),
-             'What a job finds on a test node, what it does not, and how to get it: a page for each label, made from what',
-             'the nodes say about themselves. :doc:`/guides/bare-nodes` is for those whose jobs come from nodes with more.', '',
+             'What a job finds on a test node, what it does not, and how to get it: a page for each label, made from',
+             'what the nodes say about themselves. :doc:`/guides/bare-nodes` is for jobs that come from nodes with more.',
+             '',
              '.. toctree::', '   :maxdepth: 1', '', *(f'   test-environment/{label}' for label in labels)]
     return '\n'.join(lines).rstrip() + '\n'
 

@@ -70,7 +70,7 @@ PATH = ('/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin')
 MODULES = re.compile(r'python3(?:\.[0-9]+)?\Z')
 PACKAGES = ('python3-pip', 'python3-setuptools', 'python3-tox', 'python3-virtualenv', 'tox', 'virtualenv')
 EMPTY = ('/root/.bash_history', '/root/.python_history', '/home/zuul/.bash_history', '/root/.netrc', '/root/.pypirc',
-         '/root/.ssh/authorized_keys', '/home/zuul/.ssh/authorized_keys', '/etc/resolv.conf', '/etc/uv/uv.toml')
+         '/root/.ssh/authorized_keys', '/etc/resolv.conf', '/etc/uv/uv.toml')
 RULE = 'zuul ALL=(ALL) NOPASSWD:ALL'
 PROXY = re.compile(rb'^\s*(?:export\s+)?\w*_proxy\s*=\s*\S|^\s*Acquire::\w+::Proxy\b|^\s*proxy\s*=', re.I | re.M)
 INDEX = re.compile(rb'^\s*(?:index[-_]url|extra[-_]index[-_]url|find[-_]links|cert|client[-_]cert|trusted[-_]host)\s*=',
