@@ -84,8 +84,8 @@ def problems(params: Dict[str, Any]) -> List[str]:
         if not os.path.isabs(params[path]):
             found.append("build_diskimage_%s is '%s': not an absolute path of a folder." % (name, params[path]))
     if not os.path.isabs(params['command']) or not os.access(params['command'], os.X_OK):
-        found.append("build_diskimage_command is '%s': not the absolute path of a program. Call the role 'ensure-dib' before."
-                     % params['command'])
+        found.append("build_diskimage_command is '%s': not the absolute path of a program. Call the role "
+                     "'ensure-dib' before." % params['command'])
     for name, key, least in (('retry_limit', 'retries', 0), ('retry_delay', 'delay', 0), ('timeout', 'timeout', 1)):
         if params[key] < least:
             found.append('build_diskimage_%s is %d: at least %d is needed.' % (name, params[key], least))
