@@ -76,6 +76,7 @@ class Swift:
             self._server = adapter.Adapter(
                 cloud.get_session(), service_type=_SERVICE, interface=cloud.get_interface(_SERVICE),
                 region_name=cloud.get_region_name(_SERVICE), endpoint_override=cloud.get_endpoint(_SERVICE))
+            self._server.get_token()
             self._base = (self._server.get_endpoint() or '').rstrip('/')
         except Exception as error:      # whatever the plugin for logging in raises
             raise Refused('cannot log in with upload_image_swift_cloud_config: %s: %s'
