@@ -87,7 +87,7 @@ pipeline = {kind}-server
 use = egg:swift#{kind}
 '''
 _PROXY = '''[pipeline:main]
-pipeline = catch_errors proxy-logging tempauth staticweb proxy-server
+pipeline = catch_errors proxy-logging tempurl tempauth slo staticweb proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
@@ -97,6 +97,10 @@ use = egg:swift#catch_errors
 use = egg:swift#proxy_logging
 [filter:staticweb]
 use = egg:swift#staticweb
+[filter:tempurl]
+use = egg:swift#tempurl
+[filter:slo]
+use = egg:swift#slo
 [filter:tempauth]
 use = egg:swift#tempauth
 user_test_someone = {key} .admin

@@ -68,10 +68,11 @@ class PublishTest(unittest.TestCase):
         os.mkfifo(self.logs / 'pipe')
 
     def call(self, role: str, variables: Mapping[str, Any], job: Mapping[str, Any] | None = None,
-             environ: Mapping[str, str] | None = None, seconds: int = SECONDS) -> Called:
+             environ: Mapping[str, str] | None = None, seconds: int = SECONDS, tasks: str = 'main') -> Called:
         """Call a role with *variables* as ``include_role`` passes them, below variables of the *job*."""
         play = [{'hosts': 'localhost', 'gather_facts': False, 'tasks': [
-            {'name': 'Call it', 'ansible.builtin.include_role': {'name': role}, 'vars': dict(variables)}]}]
+            {'name': 'Call it', 'ansible.builtin.include_role': {'name': role, 'tasks_from': tasks},
+             'vars': dict(variables)}]}]
         (self.top / 'play.yaml').write_text(yaml.safe_dump(play))
         results = self.work / 'results.json'     # where zuul_return looks for it
         results.write_text('')
