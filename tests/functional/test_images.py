@@ -93,6 +93,11 @@ class RegistryContract(unittest.TestCase):
                   for name in (made, base)}
         self.assertEqual(1, len(lowest))
 
+    def test_an_image_that_is_not_there_has_no_facts(self) -> None:
+        with self.assertRaises(UserError) as caught:
+            facts.read('localhost/zuul-local/none:1', find_podman())
+        self.assertIn('localhost/zuul-local/none:1: no such file, and no container image', caught.exception.message)
+
     def test_a_base_that_cannot_be_had_is_named(self) -> None:
         label = dataclasses.replace(LABELS['ubuntu-noble'], name='contract-none',
                                     base='registry.invalid/contract/none:1')

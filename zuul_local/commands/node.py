@@ -24,7 +24,8 @@ def build(args: argparse.Namespace) -> int:
     """Make the images of ``args.labels``, of all labels that are tried when it is empty."""
     labels = load_labels()
     wanted = [_label(name, labels) for name in args.labels] or [
-        label for label in labels.values() if label.tried and not label.offline]
+        label for label in labels.values()
+        if label.tried and not label.offline and (label.element or args.format == 'container')]
     if (args.format == 'container') == bool(args.output):
         raise UserError(f'--format {args.format}: ' + (
             'a container image goes to podman, not to --output.' if args.output else 'it needs --output DIR.'),

@@ -7,6 +7,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from zuul_local import process
 from zuul_local.errors import UserError
 from zuul_local.nodes.podman import Podman
 
@@ -47,6 +48,9 @@ def read(what: str, podman: Podman | None) -> Facts:
                                     '--pull', 'never', what, f'/{PATH}'))
     except (ValueError, OSError, tarfile.TarError) as error:
         raise UserError(f'{what}: no facts of a node in it: {error}.', WANTED) from error
+    except process.ProcessError as error:
+        raise UserError(f'{what}: no such file, and no container image with facts: {error.stderr.strip()}',
+                        WANTED) from error
     raise UserError(f'{what}: there is no such file.', WANTED)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from zuul_local.lint.library import files, includes, jobs
 from zuul_local.lint.library.selftests import OFFLINE, OWN_JOBS, PLAYBOOKS, behaviours
+from zuul_local.nodes.labels import UNTRIED
 
 PUBLIC_JOBS = 'zuul.d'
 PREFIX = 'self-test-'
@@ -76,9 +77,10 @@ def _read(root: Path) -> _Library:
 
 
 def _nodes(library: _Library) -> Iterator[str]:
-    """Yield the labels on which nothing is tried."""
+    """Yield the labels on which nothing is tried, unless they say so themselves."""
     used = {label for _, job in library.own.values() for label in library.labels_of(job) or ()}
-    for label in (name + suffix for name in library.labels for suffix in ('', TWIN)):
+    tried = (name for name, entry in library.labels.items() if entry.get('kind') != UNTRIED)
+    for label in (name + suffix for name in tried for suffix in ('', TWIN)):
         if label not in used:
             yield f'{LABELS}: no job in {OWN_JOBS}/ has a node of {label}; add one to the nodesets there'
 

@@ -151,6 +151,7 @@ FAULTS: tuple[tuple[ModuleType, dict[str, tuple[str, str] | str | None], list[st
       'is for',
       *(f'{LABELS}: no job in zuul-tests.d/ has a node of {label}; add one to the nodesets there'
         for label in ('bookworm-offline', 'stand-in-offline'))]),
+    (selftest_jobs, {OWN: ('{name: two, label: stand-in}', ''), LABELS: ('kind: contract', 'kind: untried')}, []),
     (selftest_jobs, {OWN: ('{name: two, label: stand-in}', '')},
      [f'{LABELS}: no job in zuul-tests.d/ has a node of stand-in; add one to the nodesets there']),
     (selftest_jobs, {META: ('[bookworm]', '[bookworm, trixie]')},
