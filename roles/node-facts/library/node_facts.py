@@ -222,7 +222,7 @@ def misfits(value: Any, schema: Mapping[str, Any], whole: Mapping[str, Any], whe
         elif key == 'minimum':
             good = value >= rule
         elif key == 'uniqueItems':
-            good = all(item not in value[:index] for index, item in enumerate(value)) or not rule
+            good = not rule or len({json.dumps(item, sort_keys=True) for item in value}) == len(value)
         elif key == 'required':
             lost = [name for name in rule if name not in value]
             if lost:
@@ -309,19 +309,19 @@ def check_system(tree: Tree, facts: Mapping[str, Any], image: bool) -> Iterator[
 def installed_packages(tree: Tree, image: bool) -> Optional[Dict[str, str]]:
     """Return {package: version}; None where that cannot be known without running what an image brings."""
     status = tree.read('/var/lib/dpkg/status', LIST_LIMIT)
-    dnf = tree.status('/usr/bin/dpkg-query') is None
-    if status is not None and not dnf:
-        found = {}
+    if status is not None and tree.status('/usr/bin/dpkg-query') is not None:
+        found = []
         for entry in status.decode('utf-8', 'replace').split('\n\n'):
             fields = dict(line.split(': ', 1) for line in entry.splitlines() if ': ' in line and line[0] != ' ')
             if fields.get('Status', '').endswith(' installed'):
-                found[fields.get('Package', '')] = fields.get('Version', '')
-        return found
+                found.append((fields.get('Package', ''), fields.get('Version', '')))
+        return dict(sorted(found))
     if image or not shutil.which('rpm'):
         return None
     done = subprocess.run(['rpm', '-qa', '--queryformat', '%{NAME} %{VERSION}-%{RELEASE}\\n'], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, timeout=60, check=False)
-    return dict(line.split(' ', 1) for line in done.stdout.decode('utf-8', 'replace').splitlines() if ' ' in line)
+    words = (line.split() for line in done.stdout.decode('utf-8', 'replace').splitlines())
+    return dict(sorted((one[0], one[1]) for one in words if len(one) == 2))
 
 
 def check_global(tree: Tree, facts: Mapping[str, Any], image: bool) -> Iterator[str]:
