@@ -351,9 +351,9 @@ def check_tools(tree: Tree, facts: Mapping[str, Any], image: bool) -> Iterator[s
     for venv, written in sorted(facts['tools'].items()):
         home = '/usr/' + venv
         if tree.status(home) is None:
+            first = sorted(written, key=lambda name: (name + '-env' != venv, name))[:5]
             yield '%s is not there; right is: a venv with %s. %s.' % (
-                home, ', '.join('%s %s' % (told(name), told(version)) for name, version in sorted(written.items())[:5]),
-                REBUILD)
+                home, ', '.join('%s %s' % (told(name), told(written[name])) for name in first), REBUILD)
             continue
         there: Dict[str, str] = {}
         for python in filter(MODULES.match, tree.names(home + '/lib')):
