@@ -12,7 +12,6 @@ from zuul_local.nodes.image import RECIPE, TOOLCHAIN, context
 FOLDER = RECIPE / 'recipe'
 SETUP = (FOLDER / 'setup-node').read_text()
 facts = program('recipe/write-facts')
-listed = program('recipe/list-packages')
 
 
 class Recipe(unittest.TestCase):
@@ -48,11 +47,3 @@ class Recipe(unittest.TestCase):
                 self.assertTrue(all(commands.split(',')))
         self.assertNotIn('glean-env', facts.read_tools(FOLDER / 'tools.txt', ['node']))
         self.assertIn('glean-env', facts.read_tools(FOLDER / 'tools.txt', ['node', 'vm']))
-
-    def test_profiles_of_a_list(self) -> None:
-        for text, expected in (
-                ('Platform profiles:\nplatform:debian\n\nConfiguration profiles:\ncompile\ntest\n',
-                 ['compile', 'test']),
-                ('Platform profiles:\nplatform:debian\n\nConfiguration profiles:\n\n', []), ('', [])):
-            with self.subTest(text):
-                self.assertEqual(expected, listed.profiles(text))
