@@ -50,7 +50,7 @@ import re
 import shutil
 import stat
 import subprocess
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -73,6 +73,7 @@ EMPTY = ('/root/.bash_history', '/root/.python_history', '/home/zuul/.bash_histo
          '/root/.ssh/authorized_keys', '/etc/resolv.conf', '/etc/uv/uv.toml')
 RULE = 'zuul ALL=(ALL) NOPASSWD:ALL'
 PROXY = re.compile(rb'^\s*(?:export\s+)?\w*_proxy\s*=\s*\S|^\s*Acquire::\w+::Proxy\b|^\s*proxy\s*=', re.I | re.M)
+CERTIFICATE = re.compile(rb'-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----', re.S)
 INDEX = re.compile(rb'^\s*(?:index[-_]url|extra[-_]index[-_]url|find[-_]links|cert|client[-_]cert|trusted[-_]host)\s*=',
                    re.I | re.M)
 REBUILD = 'Build the image again'
@@ -497,6 +498,10 @@ def check_traces(tree: Tree, facts: Mapping[str, Any], image: bool) -> Iterator[
     for name in tree.names('/usr/local/share/ca-certificates'):
         yield '/usr/local/share/ca-certificates/%s is there; right is: none but those of the distribution.' % printable(
             name)
+    foreign = foreign_authorities(tree)
+    if foreign:
+        yield ('/etc/ssl/certs/ca-certificates.crt has %d certificates of others; right is: those of the distribution. '
+               'They come from where the image was made.' % foreign)
     for path in ['/etc/environment', '/etc/profile', '/etc/wgetrc', '/etc/dnf/dnf.conf', '/etc/apt/apt.conf',
                  *('/etc/apt/apt.conf.d/' + name for name in tree.names('/etc/apt/apt.conf.d')),
                  *('/etc/profile.d/' + name for name in tree.names('/etc/profile.d'))]:
@@ -509,6 +514,22 @@ def check_traces(tree: Tree, facts: Mapping[str, Any], image: bool) -> Iterator[
     for path in ('/etc/pip.conf', '/etc/xdg/pip/pip.conf', '/root/.config/pip/pip.conf', '/root/.pip/pip.conf'):
         if INDEX.search(tree.read(path) or b''):
             yield '%s names an index or certificates; right is: what pip does by itself.' % path
+
+
+def foreign_authorities(tree: Tree) -> int:
+    """Return how many certificates are in the bundle of CAs that no package brings; 0 where no folder says which do."""
+    base = '/usr/share/ca-certificates'
+    brought: Set[bytes] = set()
+    for name in tree.names(base):
+        for file in tree.names('%s/%s' % (base, name)):
+            brought.update(certificates(tree.read('%s/%s/%s' % (base, name, file)) or b''))
+    bundle = certificates(tree.read('/etc/ssl/certs/ca-certificates.crt', LIST_LIMIT) or b'')
+    return len(bundle - brought) if brought else 0
+
+
+def certificates(text: bytes) -> Set[bytes]:
+    """Return the certificates in a PEM file, without their line ends."""
+    return {b''.join(body.split()) for body in CERTIFICATE.findall(text)}
 
 
 def resolver_is_own(text: bytes) -> bool:
