@@ -74,8 +74,9 @@ class S3ImageTest(ImageTest):
                   ' aws_access_key_id="a", aws_secret_access_key="b")\n'
                   'said = getattr(client, sys.argv[2])(**json.loads(sys.argv[3]))\n'
                   'print(json.dumps(said, default=str))')
-        done = subprocess.run((self.venv / 'bin/python', '-c', script, self.endpoint, what, json.dumps(more)), check=True,
-                              stdout=subprocess.PIPE, text=True, env={**os.environ, 'no_proxy': '127.0.0.1'}, timeout=60)
+        done = subprocess.run((self.venv / 'bin/python', '-c', script, self.endpoint, what, json.dumps(more)),
+                              check=True, stdout=subprocess.PIPE, text=True, timeout=60,
+                              env={**os.environ, 'no_proxy': '127.0.0.1'})
         return json.loads(done.stdout)
 
     def publish(self, tasks: str = 'main', job: Mapping[str, Any] | None = None, **other: Any) -> Called:
@@ -99,7 +100,8 @@ class S3ImageTest(ImageTest):
         self.assertNotIn(SECRET, called.said)
         self.assertNotIn('X-Amz-Signature', called.said)
         [rule] = self.s3('get_bucket_lifecycle_configuration', Bucket='images')['Rules']
-        self.assertEqual((rule['Expiration']['Days'], rule['Filter']['Tag']), (2, {'Key': 'zuul-image-days', 'Value': '2'}))
+        self.assertEqual((rule['Expiration']['Days'], rule['Filter']['Tag']),
+                         (2, {'Key': 'zuul-image-days', 'Value': '2'}))
         self.assertEqual(self.s3('get_object_tagging', Bucket='images', Key=NAME)['TagSet'], [rule['Filter']['Tag']])
         called = self.publish(export_s3_url=True)
         self.assertEqual(self.artifact(called), f's3://images/{NAME}')
