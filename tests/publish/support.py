@@ -9,7 +9,7 @@ import tempfile
 import unittest
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -70,9 +70,13 @@ class PublishTest(unittest.TestCase):
     def call(self, role: str, variables: Mapping[str, Any], job: Mapping[str, Any] | None = None,
              environ: Mapping[str, str] | None = None, seconds: int = SECONDS, tasks: str = 'main') -> Called:
         """Call a role with *variables* as ``include_role`` passes them, below variables of the *job*."""
-        play = [{'hosts': 'localhost', 'gather_facts': False, 'tasks': [
+        return self.play([{'hosts': 'localhost', 'gather_facts': False, 'tasks': [
             {'name': 'Call it', 'ansible.builtin.include_role': {'name': role, 'tasks_from': tasks},
-             'vars': dict(variables)}]}]
+             'vars': dict(variables)}]}], job, environ, seconds)
+
+    def play(self, play: Sequence[Mapping[str, Any]], job: Mapping[str, Any] | None = None,
+             environ: Mapping[str, str] | None = None, seconds: int = SECONDS) -> Called:
+        """Run a playbook with variables of the *job*."""
         (self.top / 'play.yaml').write_text(yaml.safe_dump(play))
         results = self.work / 'results.json'     # where zuul_return looks for it
         results.write_text('')

@@ -4,14 +4,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import time
+import unittest
 import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
 from tests.publish import servers
-from tests.publish.support import BUILD, Called, PublishTest
+from tests.publish.support import BUILD, ROOT, Called, PublishTest
 
 SECRET = 'sEcReT/+value'
 PART = 5 << 20
@@ -57,25 +59,29 @@ class ImageTest(PublishTest):
         return artifact['url']
 
 
-class S3ImageTest(ImageTest):
+class S3Server(ImageTest):
+    """Has a bucket that everybody may read."""
+
     role = 'upload-image-s3'
 
     def setUp(self) -> None:
         super().setUp()
         real = self.enterContext(servers.s3(self.venv, self.top))
         self.endpoint = self.enterContext(servers.fickle(real, self.mood))
-        self.s3('create_bucket', Bucket='images')
-        self.s3('put_bucket_acl', Bucket='images', ACL='public-read')
+        self.s3(*[(what, {'Bucket': bucket, **more}) for bucket in ('images', 'others')
+                  for what, more in (('create_bucket', {}), ('put_bucket_acl', {'ACL': 'public-read'}))])
 
-    def s3(self, what: str, **more: Any) -> Any:
-        """Ask the server as its owner would."""
-        script = ('import boto3, json, sys\n'
+    def s3(self, *calls: tuple[str, Mapping[str, Any]]) -> Any:
+        """Ask the server as its owner would, and return the last answer."""
+        script = ('import boto3, json, sys, time\n'
                   'client = boto3.client("s3", endpoint_url=sys.argv[1], region_name="us-east-1",'
                   ' aws_access_key_id="a", aws_secret_access_key="b")\n'
-                  'said = getattr(client, sys.argv[2])(**json.loads(sys.argv[3]))\n'
+                  'for what, more in json.load(sys.stdin):\n'
+                  '    said = time.sleep(more["seconds"]) if what == "sleep" else getattr(client, what)(**more)\n'
                   'print(json.dumps(said, default=str))')
-        done = subprocess.run((self.venv / 'bin/python', '-c', script, self.endpoint, what, json.dumps(more)), check=True,
-                              stdout=subprocess.PIPE, text=True, env={**os.environ, 'no_proxy': '127.0.0.1'}, timeout=60)
+        done = subprocess.run((self.venv / 'bin/python', '-c', script, self.endpoint), input=json.dumps(calls),
+                              check=True, stdout=subprocess.PIPE, text=True, timeout=60,
+                              env={**os.environ, 'no_proxy': '127.0.0.1'})
         return json.loads(done.stdout)
 
     def publish(self, tasks: str = 'main', job: Mapping[str, Any] | None = None, **other: Any) -> Called:
@@ -87,6 +93,8 @@ class S3ImageTest(ImageTest):
         return sorted(urllib.parse.parse_qs(urllib.parse.urlsplit(path).query)['partNumber'][0]
                       for method, path in self.requests if method == 'PUT' and 'partNumber' in path)
 
+
+class S3ImageTest(S3Server):
     def test_it_is_there_once_and_whole(self) -> None:
         self.moods['partNumber=2'] = [503, -0.1]
         called = self.publish(delete_after=90000, job={
@@ -98,9 +106,11 @@ class S3ImageTest(ImageTest):
         self.assertEqual(self.sent(), ['1', '2', '2', '2', '3'])
         self.assertNotIn(SECRET, called.said)
         self.assertNotIn('X-Amz-Signature', called.said)
-        [rule] = self.s3('get_bucket_lifecycle_configuration', Bucket='images')['Rules']
-        self.assertEqual((rule['Expiration']['Days'], rule['Filter']['Tag']), (2, {'Key': 'zuul-image-days', 'Value': '2'}))
-        self.assertEqual(self.s3('get_object_tagging', Bucket='images', Key=NAME)['TagSet'], [rule['Filter']['Tag']])
+        [rule] = self.s3(('get_bucket_lifecycle_configuration', {'Bucket': 'images'}))['Rules']
+        self.assertEqual((rule['Expiration']['Days'], rule['Filter']['Tag']),
+                         (2, {'Key': 'zuul-image-days', 'Value': '2'}))
+        tags = self.s3(('get_object_tagging', {'Bucket': 'images', 'Key': NAME}))['TagSet']
+        self.assertEqual(tags, [rule['Filter']['Tag']])
         called = self.publish(export_s3_url=True)
         self.assertEqual(self.artifact(called), f's3://images/{NAME}')
         self.assertEqual(self.sent(), [])
@@ -111,12 +121,12 @@ class S3ImageTest(ImageTest):
         self.assertTrue(called.failed)
         self.assertEqual(called.zuul, {})
         self.assertIn('upload-image-s3: the image is not in the store: the store says 400', called.said)
-        self.assertNotIn('Uploads', self.s3('list_multipart_uploads', Bucket='images'))
-        self.assertNotIn('Contents', self.s3('list_objects_v2', Bucket='images'))
+        self.assertNotIn('Uploads', self.s3(('list_multipart_uploads', {'Bucket': 'images'})))
+        self.assertNotIn('Contents', self.s3(('list_objects_v2', {'Bucket': 'images'})))
 
     def test_one_that_was_stopped_goes_on_and_is_packed(self) -> None:
         first = self.image.read_bytes()[:PART]
-        upload = self.s3('create_multipart_upload', Bucket='images', Key=NAME)['UploadId']
+        upload = self.s3(('create_multipart_upload', {'Bucket': 'images', 'Key': NAME}))['UploadId']
         (self.work / 'first').write_bytes(first)
         script = ('import boto3, sys\nboto3.client("s3", endpoint_url=sys.argv[1], region_name="us-east-1",'
                   ' aws_access_key_id="a", aws_secret_access_key="b").upload_part(Bucket="images", Key=sys.argv[2],'
@@ -133,16 +143,13 @@ class S3ImageTest(ImageTest):
 
     def test_nonsense_is_refused_before_anything_is_sent(self) -> None:
         for more, told in (
-                ({'bucket': '', 'aws_secret_key': '', 'endpoint': 'example.org'}, (
-                    '3 problems', 'upload_image_s3_bucket is empty', 'upload_image_s3_aws_secret_key is empty',
-                    "upload_image_s3_endpoint is 'example.org': it must be an http(s) URL")),
-                ({'name': '../one.raw'}, ("the name in the store is '../one.raw'",)),
+                ({'bucket': '', 'aws_secret_key': '', 'endpoint': 'example.org', 'name': '../one.raw'}, (
+                    '4 problems', 'upload_image_s3_bucket is empty', 'upload_image_s3_aws_secret_key is empty',
+                    "upload_image_s3_endpoint is 'example.org': it must be an http(s) URL",
+                    "the name in the store is '../one.raw'")),
                 ({'part_size': 1 << 20}, ('less than 5 MiB',)),
-                ({'bucket': 'none'}, ("the bucket 'none' is not there",)),
-                ({'filename': str(self.work / 'link')}, ('cannot be read',))):
+                ({'bucket': 'none'}, ("the bucket 'none' is not there",))):
             with self.subTest(told=told):
-                if 'filename' in more:
-                    (self.work / 'link').symlink_to(self.image)
                 called = self.publish(**more)
                 self.assertTrue(called.failed)
                 for text in told:
@@ -152,17 +159,50 @@ class S3ImageTest(ImageTest):
 
     def test_old_ones_go(self) -> None:
         names = [f'{number:032x}-{name}' for number in range(3) for name in ('one.raw', 'two.raw')]
-        for name in (*names, 'mine.raw'):
-            self.s3('put_object', Bucket='images', Key=name)
-            if name.endswith('two.raw'):
-                time.sleep(1.1)     # the server's times have full seconds
-        self.s3('create_multipart_upload', Bucket='images', Key=names[0])
+        # the server's times have full seconds
+        self.s3(*[call for name in (*names, 'mine.raw') for call in (
+            ('put_object', {'Bucket': 'images', 'Key': name}), ('sleep', {'seconds': 1.1 if 'two' in name else 0}))])
         self.assert_went_well(self.publish('clean', keep=1, clean_after=3600))
-        self.assertEqual(len(self.s3('list_objects_v2', Bucket='images')['Contents']), 7)
+        self.assertEqual(len(self.s3(('list_objects_v2', {'Bucket': 'images'}))['Contents']), 7)
         time.sleep(1)
         self.assert_went_well(self.publish('clean', keep=1, clean_after=0, clean_images=['one']))
-        there = [one['Key'] for one in self.s3('list_objects_v2', Bucket='images')['Contents']]
+        there = [one['Key'] for one in self.s3(('list_objects_v2', {'Bucket': 'images'}))['Contents']]
         self.assertEqual(there, sorted([*names[1::2], names[4], 'mine.raw']))
+
+
+class JobTest(S3Server):
+    """The playbooks of the jobs, with two stores."""
+
+    def run_playbook(self, path: str, **job: Any) -> Called:
+        store = {'kind': 's3', 'args': {'bucket': 'images', 'aws_access_key': 'someone', 'aws_secret_key': SECRET,
+                                        'endpoint': self.endpoint}}
+        other = {'kind': 's3', 'args': {**store['args'], 'bucket': 'others'}}
+        return self.play([{'import_playbook': str(ROOT / path)}], {
+            'ansible_python_interpreter': '/usr/bin/python3', 'build_diskimage_image_name': 'one',
+            'build_diskimage_image_root': str(self.work), 'build_diskimage_formats': ['raw'],
+            'build_diskimage_images': {'raw': str(self.image)},
+            'node_image_stores': {'first': {**store, 'formats': ['raw', 'vmdk']},
+                                  'second': {**other, 'formats': ['qcow2']}}, **job})
+
+    @unittest.skipUnless(shutil.which('qemu-img') and shutil.which('zstd'), 'qemu-img or zstd is not on this machine')
+    def test_each_format_goes_to_its_store_and_all_go_again(self) -> None:
+        called = self.run_playbook('playbooks/build-node-image/upload.yaml')
+        self.assert_went_well(called)
+        self.assertNotIn(SECRET, called.said)
+        found = {one['metadata']['format']: (one['url'], one['metadata']) for one in called.zuul['artifacts']}
+        self.assertEqual(['qcow2', 'raw', 'vmdk'], sorted(found))
+        for kind, bucket in (('raw', 'images'), ('vmdk', 'images'), ('qcow2', 'others')):
+            url, told = found[kind]
+            self.assertEqual(f'{self.endpoint}/{bucket}/{BUILD["build"]}-one.{kind}.zst', url)
+            image = subprocess.run(('zstd', '-dc'), input=self.get(url)[2], stdout=subprocess.PIPE, check=True).stdout
+            self.assertEqual(hashlib.sha256(image).hexdigest(), told['sha256'])
+        called = self.run_playbook('playbooks/clean-node-images/run.yaml', node_image_keep=0, node_image_clean_after=0)
+        self.assert_went_well(called)
+        self.assertEqual([404] * 3, [self.get(url)[0] for url, _ in found.values()])
+        store = {'kind': 's3', 'formats': ['raw'], 'args': {}}
+        called = self.run_playbook('playbooks/build-node-image/upload.yaml', node_image_stores={'a': store, 'b': store})
+        self.assertIn("the formats of node_image_stores are ['raw', 'raw']", called.said)
+        self.assertEqual({}, called.zuul)
 
 
 class SwiftImageTest(ImageTest):

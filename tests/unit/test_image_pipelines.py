@@ -1,4 +1,4 @@
-"""The pipelines, jobs and objects for images hang together: a contract, read by Zuul's own loader. No cloud is asked."""
+"""Pipelines, jobs and objects for images hang together: a contract, read by Zuul's own loader. No cloud is asked."""
 
 from __future__ import annotations
 
@@ -52,9 +52,10 @@ class TestImagePipelinesContract(ScratchCase):
         connections.drivers['openstack'] = openstack
         connections.connections['openstack'] = openstack.getConnection('openstack', {'cloud': 'example'})
         self.layout: Any = load_with_zuul({
-            'name': 'main', 'default-ansible-version': '11', 'use-nodepool': False, 'max-job-timeout': 10800, 'source': {
-                'gerrit': {'config-projects': [CONFIG]},
-                'opendev.org': {'untrusted-projects': [{LIBRARY: {'include': ['job', 'nodeset', 'project-template']}}]}},
+            'name': 'main', 'default-ansible-version': '11', 'use-nodepool': False, 'max-job-timeout': 10800,
+            'source': {'gerrit': {'config-projects': [CONFIG]},
+                       'opendev.org': {'untrusted-projects': [{
+                           LIBRARY: {'include': ['job', 'nodeset', 'project-template']}}]}},
         }, connections).layout
 
     def jobs(self, pipeline: str) -> dict[str, list[Any]]:

@@ -8,7 +8,8 @@ module: build_diskimage
 short_description: Build disk images with diskimage-builder
 description:
   - Runs disk-image-create in a folder of its own below I(root), and moves what it made to its place when all is there.
-  - It does not fail, so that the task can have C(no_log) and its reader the reason, which has no values of I(environment).
+  - It does not fail, so that the task can have C(no_log) and its reader the reason, which has no values of
+    I(environment).
 options:
   command: {description: The program disk-image-create., type: path, required: true}
   name: {description: Name of the image., type: str, required: true}
@@ -64,8 +65,8 @@ def problems(params: Dict[str, Any]) -> List[str]:
     """All that is wrong with the request; each says value, rule and remedy."""
     found = []
     if not NAME.fullmatch(params['name']):
-        found.append("build_diskimage_image_name is '%s': allowed are letters, digits, '.', '_' and '-', a letter or digit "
-                     'first.' % params['name'])
+        found.append("build_diskimage_image_name is '%s': allowed are letters, digits, '.', '_' and '-', a letter or "
+                     'digit first.' % params['name'])
     for name in ('elements', 'formats'):
         wrong = [one for one in params[name] if not NAME.fullmatch(one)]
         if wrong or not params[name]:

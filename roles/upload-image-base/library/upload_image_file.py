@@ -77,13 +77,13 @@ def opened(path: str) -> BinaryIO:
     :raises Refused: it is none.
     """
     try:
-        stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), 'rb')
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise Refused("the image '%s' cannot be read: %s" % (path, error.strerror)) from error
-    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-        stream.close()
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
         raise Refused("the image '%s' is no plain file" % path)
-    return stream
+    return os.fdopen(descriptor, 'rb')
 
 
 def pack(path: str, stream: BinaryIO, seconds: float) -> str:
@@ -170,7 +170,8 @@ def describe(params: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _described(path: str, plain: Tuple[Any, ...], sent: Tuple[Any, ...]) -> Dict[str, Any]:
-    return {'file': path, 'sha256': plain[0], 'md5sum': plain[1], 'sent_sha256': sent[0], 'size': sent[2], 'parts': sent[3]}
+    return {'file': path, 'sha256': plain[0], 'md5sum': plain[1],
+            'sent_sha256': sent[0], 'size': sent[2], 'parts': sent[3]}
 
 
 class Piece:
@@ -238,14 +239,17 @@ def send(params: Dict[str, Any], pause: Callable[[float], object] = time.sleep) 
                     raise Refused('%s (tried %d times)' % (error, ATTEMPTS)) from None
                 pause(2 ** attempt * random.uniform(0.25, 0.5))
 
-    with concurrent.futures.ThreadPoolExecutor(params['workers']) as pool:
-        jobs = [pool.submit(one, part) for part in params['parts']]
+    def one_of_all(part: Dict[str, Any]) -> None:
         try:
-            for job in concurrent.futures.as_completed(jobs):
-                job.result()
+            one(part)
         except BaseException:
             stop.set()
             raise
+
+    with concurrent.futures.ThreadPoolExecutor(params['workers']) as pool:
+        jobs = [pool.submit(one_of_all, part) for part in params['parts']]
+        for job in jobs:
+            job.result()
     return {'sent': len(jobs)}
 
 
@@ -265,7 +269,8 @@ def main() -> None:
     try:
         if wrong:
             raise Refused('; '.join(wrong))
-        result = {'refused': '', 'changed': bool(params['parts']), **(describe if params['parts'] is None else send)(params)}
+        work = describe if params['parts'] is None else send
+        result = {'refused': '', 'changed': bool(params['parts']), **work(params)}
     except Refused as error:
         result = {'refused': str(error), 'changed': False}
     module.exit_json(**result)

@@ -71,12 +71,14 @@ def read(params: Dict[str, Any]) -> Dict[str, Any]:
     for name, value in params['args'].items():
         like = args[name]
         if isinstance(like, dict) != isinstance(value, dict) or isinstance(value, list):
-            found.append('upload_image_%s_%s is no %s' % (params['kind'], name, 'mapping' if isinstance(like, dict) else 'text'))
+            found.append('upload_image_%s_%s is no %s'
+                         % (params['kind'], name, 'mapping' if isinstance(like, dict) else 'text'))
         elif isinstance(like, bool):
             args[name] = str(value).lower() in ('true', 'yes', '1', 'on')
         elif isinstance(like, int):
             if isinstance(value, bool) or not str(value).isdigit():
-                found.append('upload_image_%s_%s is %r: it must be a whole number, 0 or more' % (params['kind'], name, value))
+                found.append('upload_image_%s_%s is %r: it must be a whole number, 0 or more'
+                             % (params['kind'], name, value))
             else:
                 args[name] = int(value)
         else:

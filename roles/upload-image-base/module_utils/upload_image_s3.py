@@ -68,8 +68,8 @@ class S3:
         :raises Refused: it cannot be stored.
         """
         if any(part.size < LEAST_PART for part in image.parts[:-1]):
-            raise Refused('a part has less than 5 MiB, which S3 takes as the last one only: let upload_image_s3_part_size be '
-                          'at least %d' % LEAST_PART)
+            raise Refused('a part has less than 5 MiB, which S3 takes as the last one only: let '
+                          'upload_image_s3_part_size be at least %d' % LEAST_PART)
         try:
             seen = self._ask('head_object', Key=image.name)
             if seen.get('Metadata', {}).get('sha256') == image.sha256 and seen['ContentLength'] == image.size:
@@ -105,7 +105,8 @@ class S3:
         """Return the upload of a run that was stopped, and its parts."""
         for one in self._uploads(Prefix=name):
             if one['Key'] == name:
-                return one['UploadId'], {number: (size, tag) for number, size, tag in self._parts(name, one['UploadId'])}
+                parts = self._parts(name, one['UploadId'])
+                return one['UploadId'], {number: (size, tag) for number, size, tag in parts}
         return '', {}
 
     def _uploads(self, **more: str) -> Iterator[Dict[str, Any]]:

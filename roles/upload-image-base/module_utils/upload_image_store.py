@@ -75,7 +75,8 @@ def problems_of_name(name: Any) -> List[str]:
     """Return what is wrong with the name of an object."""
     if isinstance(name, str) and _NAME.fullmatch(name):
         return []
-    return ["the name in the store is '%s': allowed are letters, digits, '.', '_' and '-', a letter or digit first, at most 200" % name]
+    return ["the name in the store is '%s': allowed are letters, digits, '.', '_' and '-', a letter or digit first, "
+            'at most 200' % name]
 
 
 def image_of(name: str, said: Any) -> Image:
@@ -149,7 +150,8 @@ def superfluous(there: Iterable[Stored], images: Iterable[str], keep: int, age: 
 
 def covered(text: str, secrets: Iterable[Any]) -> str:
     """Return *text* with stars in the place of secrets."""
-    texts = {form for value in secrets for form in (str(value), urllib.parse.quote(str(value), safe='')) if len(form) > 3}
+    texts = {form for value in secrets for form in (str(value), urllib.parse.quote(str(value), safe=''))
+             if len(form) > 3}
     for value in sorted(texts, key=len, reverse=True):
         text = text.replace(value, '*' * 8)
     return text
