@@ -52,7 +52,8 @@ def ensure_image(podman: Podman, label: Label, site: Site, report: Report, *, fr
     if label.architecture not in ('', machine()):
         raise UserError(f'{label.name} is for {label.architecture}, and this machine is {machine()}.',
                         f'Build and use it on a machine with {label.architecture}.')
-    with alone(label.image):
+    # what an unfinished build left on a base can be told from one that goes on only while there is one at most
+    with alone(label.image), alone(f'base-{hashlib.sha256(base_of(label).encode()).hexdigest()[:16]}'):
         if exists(podman, image) and not fresh:
             return image
         try:

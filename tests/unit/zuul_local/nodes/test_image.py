@@ -3,8 +3,11 @@
 import dataclasses
 import shutil
 import tempfile
+import threading
+import time
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from zuul_local.nodes import image
 from zuul_local.nodes.labels import Label
@@ -71,6 +74,35 @@ class Build(unittest.TestCase):
         self.assertLessEqual({'STEPS_1=python cache', 'DIGEST_1=d1', 'STEPS_2=facts', 'DIGEST_2=d2'}, set(argv))
         self.assertIn('--layers', argv)
         self.assertNotIn('--no-cache', argv)
+
+
+class SideBySide(unittest.TestCase):
+    def most_at_once(self, *labels: Label) -> int:
+        """Return how many builds went on at the same time when all *labels* were asked for at once."""
+        going, most = [], []
+
+        def build(*_: object) -> None:
+            going.append(1)
+            most.append(len(going))
+            time.sleep(0.2)
+            going.pop()
+
+        with tempfile.TemporaryDirectory() as cache, mock.patch.dict('os.environ', XDG_CACHE_HOME=cache), \
+                mock.patch.multiple(image, _build=build, exists=lambda *_: False, _size=lambda *_: 1,
+                                    _ensure_base=lambda *_: 'base'):
+            threads = [threading.Thread(target=image.ensure_image, args=(Podman('runc'), label, Site(), list))
+                       for label in labels]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        return max(most)
+
+    def test_on_one_base_none_takes_another_for_unfinished(self) -> None:
+        self.assertEqual(self.most_at_once(LABEL, dataclasses.replace(LABEL, name='other')), 1)
+
+    def test_on_two_bases_neither_waits(self) -> None:
+        self.assertEqual(self.most_at_once(LABEL, dataclasses.replace(LABEL, name='other', suite='bookworm')), 2)
 
 
 class NothingOfTheSiteStays(unittest.TestCase):
