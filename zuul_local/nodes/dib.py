@@ -157,8 +157,16 @@ def shims(root: Path, no_sudo: bool) -> tuple[Path, ...]:
     :param root: where to look for the kernel's device-mapper.
     :param no_sudo: diskimage-builder calls sudo as root, too.
     """
-    mapper = (root / 'dev/mapper/control').exists()
-    return (*(() if mapper else (SHIM / 'mapper',)), *((SHIM / 'root',) if no_sudo else ()))
+    return (*(() if has_mapper(root) else (SHIM / 'mapper',)), *((SHIM / 'root',) if no_sudo else ()))
+
+
+def has_mapper(root: Path) -> bool:
+    """Return whether the kernel has a device-mapper: its device may be there without a driver behind it."""
+    try:
+        os.close(os.open(root / 'dev/mapper/control', os.O_RDWR | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def search_path(venv: Path, path: str, first: tuple[Path, ...]) -> str:
