@@ -83,7 +83,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
         return ['None.', '']
     lines = ['.. list-table::', '   :header-rows: 1', '']
     for row in (head, *told):
-        lines += [f'   {"*" if index == 0 else " "} - {cell}' for index, cell in enumerate(row)]
+        lines += [f'   {"*" if index == 0 else " "} - {cell}'.rstrip() for index, cell in enumerate(row)]
     return [*lines, '']
 
 
@@ -101,7 +101,7 @@ def ways(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Return for each thing that jobs use whether it is there, and how a job gets it."""
     rows = []
     for what, (command, package, way) in WAYS.items():
-        where = 'no'
+        where = 'no' if command or package else ''
         if command in facts['commands']:
             where = code(facts['commands'][command])
         elif package in facts['packages']:
@@ -128,7 +128,8 @@ def page(facts: dict[str, Any], kind: str) -> str:
               'tools lie in virtual environments of their own, which jobs do not change.', '']
     lines += heading('Tools')
     lines += table(('Environment', 'Tools', 'Size'), (
-        (code(f'/usr/{venv}'), ', '.join(f'{one} {version}' for one, version in sorted(versions.items())) or '-',
+        (code(f'/usr/{venv}'),
+         ', '.join(f'{one} {version}' for one, version in sorted(versions.items())) or 'see its commands',
          megabytes(facts['bytes'].get(f'/usr/{venv}', 0))) for venv, versions in sorted(facts['tools'].items())))
     lines += table(('Command', 'Path'), ((code(name), code(path)) for name, path in sorted(facts['commands'].items())))
     lines += heading('What is not there, and how a job gets it')
@@ -144,8 +145,8 @@ def page(facts: dict[str, Any], kind: str) -> str:
     for name, told in sorted(facts['missing'].items()):
         lines += [f'When this image was made, {name} lacked: {"; ".join(map(code, told))}.', '']
     lines += heading('Packages')
-    lines += ['Those that the recipe asks for; the rest came with them. All are in the artifact *Node facts* of a build',
-              'with :zuul:role:`node-facts`.', '']
+    lines += ['Those that the recipe asks for; the rest came with them. All are in the artifact *Node facts* of a',
+              'build with :zuul:role:`node-facts`.', '']
     lines += table(('Package', 'Version'), sorted(facts['packages'].items()))
     lines += heading('Size')
     lines += table(('Part', 'Size'), ((code(path), megabytes(count)) for path, count in
@@ -158,8 +159,8 @@ def index(labels: Sequence[str]) -> str:
     """Return the page that leads to those of *labels*."""
     lines = [NOTE, '=' * 16, *heading('Test environment'),
              'What a job finds on a test node, what it does not, and how to get it: a page for each label, made from',
-             'what the nodes say about themselves. :doc:`/guides/bare-nodes` is for jobs that come from nodes with more.',
-             '',
+             'what the nodes say about themselves. :doc:`/guides/bare-nodes` is for jobs that come from nodes with',
+             'more on them.', '',
              '.. toctree::', '   :maxdepth: 1', '', *(f'   test-environment/{label}' for label in labels)]
     return '\n'.join(lines).rstrip() + '\n'
 

@@ -16,6 +16,8 @@ import time
 import unittest
 from pathlib import Path
 
+import jsonschema  # type: ignore[import-untyped]
+
 from zuul_local import paths, process
 from zuul_local.errors import UserError
 from zuul_local.nodes import container, image, keeper, labels, owner
@@ -28,6 +30,9 @@ BULLSEYE, BOOKWORM, TRIXIE, OFFLINE = (
     LABELS[f'debian-{name}'] for name in ('bullseye', 'bookworm', 'trixie', 'bookworm-offline'))
 STANDIN, STANDIN_OFFLINE = (LABELS[name] for name in ('rpm-standin', 'rpm-standin-offline'))
 PIP = 'python3 $(ls /opt/cache/wheels/pip-*.whl)/pip'
+FACTS = json.loads((image.RECIPE / 'facts.schema.json').read_text())
+COMMANDS = ("python3 -c 'import json, sys;"
+            ' print(json.load(open("/etc/ci-node-facts.json"))["commands"][sys.argv[1]])\'')
 UV = '/usr/uv-env/bin/uv -q'
 GONE = 10               # seconds in which a killed run must be gone
 
@@ -125,6 +130,7 @@ class SideBySide(NodesTest):
         for node in self.each():
             with self.subTest(node.label.name):
                 facts = json.loads(self.on(node.name, 'cat /etc/ci-node-facts.json'))
+                jsonschema.validate(facts, FACTS)
                 self.assertEqual(node.label.image, facts['label'])
                 self.assertEqual(node.label.release, facts['os']['codename'] or facts['os']['version'].split('.')[0])
                 self.assertIn('git', facts['packages'])
@@ -143,7 +149,12 @@ class SideBySide(NodesTest):
             with self.subTest(node.label.name):
                 for command in ('python3 -m pip --version', 'command -v pip', 'command -v tox', 'command -v bindep'):
                     self.on(node.name, f'! {command}')
+                for name in ('tox', 'bindep', 'stestr', 'subunit2html', 'uv', 'zuul-cloner'):
+                    self.on(node.name, f'test -x "$({COMMANDS} {name})"')
                 self.on(node.name, '/usr/tox-env/bin/tox --version && /usr/bindep-env/bin/bindep --help')
+                self.assertIn('<html', self.on(
+                    node.name, 'echo "1..1\nok 1 - one" | /usr/stestr-env/bin/tap2subunit > out.subunit'
+                               ' && /usr/stestr-env/bin/subunit2html out.subunit out.html && cat out.html'))
 
     def test_the_caches_are_enough_to_make_a_venv_with_tox(self) -> None:
         for node in self.each():
@@ -152,6 +163,24 @@ class SideBySide(NodesTest):
                 self.on(node.name, 'try/bin/python /opt/cache/files/get-pip.py -q --no-index'
                                    ' --find-links /opt/cache/wheels tox')
                 self.on(node.name, 'try/bin/tox --version')
+
+    def test_zuul_cloner_takes_what_the_build_has(self) -> None:
+        for node in self.each():
+            with self.subTest(node.label.name):
+                self.on(node.name, 'git init -q src/example.org/a/one && cd src/example.org/a/one && git -c user.name=a'
+                                   ' -c user.email=a@example.org commit -q --allow-empty -m one')
+                self.assertIn('from workspace', self.on(
+                    node.name, '$(' + COMMANDS + ' zuul-cloner) --workspace cloned https://example.org a/one'))
+                self.on(node.name, 'git -C cloned/a/one log -1 --format=%s | grep -qx one')
+
+    def test_their_caches_are_whole_and_their_builder_left_nothing(self) -> None:
+        for node in self.each():
+            with self.subTest(node.label.name):
+                self.on(node.name, '! sudo test -e /root/.bash_history -o -e /root/.cache')
+                facts = json.loads(self.on(node.name, 'cat /etc/ci-node-facts.json'))
+                self.assertEqual({}, facts['missing'])
+                self.assertIn('get-pip.py', facts['caches']['files']['files'])
+                self.assertGreater(facts['bytes']['total'], facts['bytes']['/usr/tox-env'])
 
     def test_get_pip_is_the_one_that_roles_know(self) -> None:
         listed = (paths.LIBRARY / 'roles/ensure-pip/files/get-pip.sha256').read_text().splitlines()

@@ -79,7 +79,7 @@ def platform(label: Label) -> str:
 def context(recipe: Path = RECIPE, toolchain: Path = TOOLCHAIN) -> dict[str, Path]:
     """Return {path in the build context: file}: the recipe, the Containerfile and the lock of the Python tools."""
     files = {'Containerfile': recipe / 'Containerfile'}
-    files |= {f'recipe/{path.name}': path for path in sorted((recipe / 'recipe').iterdir())}
+    files |= {str(path.relative_to(recipe)): path for path in sorted((recipe / 'recipe').rglob('*')) if path.is_file()}
     files |= {f'toolchain/{path.name}': path for path in sorted(toolchain.glob('*.txt'))}
     return files
 

@@ -50,7 +50,7 @@ import re
 import shutil
 import stat
 import subprocess
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -73,6 +73,7 @@ EMPTY = ('/root/.bash_history', '/root/.python_history', '/home/zuul/.bash_histo
          '/root/.ssh/authorized_keys', '/etc/resolv.conf', '/etc/uv/uv.toml')
 RULE = 'zuul ALL=(ALL) NOPASSWD:ALL'
 PROXY = re.compile(rb'^\s*(?:export\s+)?\w*_proxy\s*=\s*\S|^\s*Acquire::\w+::Proxy\b|^\s*proxy\s*=', re.I | re.M)
+CERTIFICATE = re.compile(rb'-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----', re.S)
 INDEX = re.compile(rb'^\s*(?:index[-_]url|extra[-_]index[-_]url|find[-_]links|cert|client[-_]cert|trusted[-_]host)\s*=',
                    re.I | re.M)
 REBUILD = 'Build the image again'
@@ -222,7 +223,7 @@ def misfits(value: Any, schema: Mapping[str, Any], whole: Mapping[str, Any], whe
         elif key == 'minimum':
             good = value >= rule
         elif key == 'uniqueItems':
-            good = all(item not in value[:index] for index, item in enumerate(value)) or not rule
+            good = not rule or len({json.dumps(item, sort_keys=True) for item in value}) == len(value)
         elif key == 'required':
             lost = [name for name in rule if name not in value]
             if lost:
@@ -309,19 +310,19 @@ def check_system(tree: Tree, facts: Mapping[str, Any], image: bool) -> Iterator[
 def installed_packages(tree: Tree, image: bool) -> Optional[Dict[str, str]]:
     """Return {package: version}; None where that cannot be known without running what an image brings."""
     status = tree.read('/var/lib/dpkg/status', LIST_LIMIT)
-    dnf = tree.status('/usr/bin/dpkg-query') is None
-    if status is not None and not dnf:
-        found = {}
+    if status is not None and tree.status('/usr/bin/dpkg-query') is not None:
+        found = []
         for entry in status.decode('utf-8', 'replace').split('\n\n'):
             fields = dict(line.split(': ', 1) for line in entry.splitlines() if ': ' in line and line[0] != ' ')
             if fields.get('Status', '').endswith(' installed'):
-                found[fields.get('Package', '')] = fields.get('Version', '')
-        return found
+                found.append((fields.get('Package', ''), fields.get('Version', '')))
+        return dict(sorted(found))
     if image or not shutil.which('rpm'):
         return None
     done = subprocess.run(['rpm', '-qa', '--queryformat', '%{NAME} %{VERSION}-%{RELEASE}\\n'], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, timeout=60, check=False)
-    return dict(line.split(' ', 1) for line in done.stdout.decode('utf-8', 'replace').splitlines() if ' ' in line)
+    words = (line.split() for line in done.stdout.decode('utf-8', 'replace').splitlines())
+    return dict(sorted((one[0], one[1]) for one in words if len(one) == 2))
 
 
 def check_global(tree: Tree, facts: Mapping[str, Any], image: bool) -> Iterator[str]:
@@ -351,9 +352,9 @@ def check_tools(tree: Tree, facts: Mapping[str, Any], image: bool) -> Iterator[s
     for venv, written in sorted(facts['tools'].items()):
         home = '/usr/' + venv
         if tree.status(home) is None:
+            first = sorted(written, key=lambda name: (name + '-env' != venv, name))[:5]
             yield '%s is not there; right is: a venv with %s. %s.' % (
-                home, ', '.join('%s %s' % (told(name), told(version)) for name, version in sorted(written.items())[:5]),
-                REBUILD)
+                home, ', '.join('%s %s' % (told(name), told(written[name])) for name in first), REBUILD)
             continue
         there: Dict[str, str] = {}
         for python in filter(MODULES.match, tree.names(home + '/lib')):
@@ -497,6 +498,10 @@ def check_traces(tree: Tree, facts: Mapping[str, Any], image: bool) -> Iterator[
     for name in tree.names('/usr/local/share/ca-certificates'):
         yield '/usr/local/share/ca-certificates/%s is there; right is: none but those of the distribution.' % printable(
             name)
+    foreign = foreign_authorities(tree)
+    if foreign:
+        yield ('/etc/ssl/certs/ca-certificates.crt has %d certificates of others; right is: those of the distribution. '
+               'They come from where the image was made.' % foreign)
     for path in ['/etc/environment', '/etc/profile', '/etc/wgetrc', '/etc/dnf/dnf.conf', '/etc/apt/apt.conf',
                  *('/etc/apt/apt.conf.d/' + name for name in tree.names('/etc/apt/apt.conf.d')),
                  *('/etc/profile.d/' + name for name in tree.names('/etc/profile.d'))]:
@@ -509,6 +514,22 @@ def check_traces(tree: Tree, facts: Mapping[str, Any], image: bool) -> Iterator[
     for path in ('/etc/pip.conf', '/etc/xdg/pip/pip.conf', '/root/.config/pip/pip.conf', '/root/.pip/pip.conf'):
         if INDEX.search(tree.read(path) or b''):
             yield '%s names an index or certificates; right is: what pip does by itself.' % path
+
+
+def foreign_authorities(tree: Tree) -> int:
+    """Return how many certificates are in the bundle of CAs that no package brings; 0 where no folder says which do."""
+    base = '/usr/share/ca-certificates'
+    brought: Set[bytes] = set()
+    for name in tree.names(base):
+        for file in tree.names('%s/%s' % (base, name)):
+            brought.update(certificates(tree.read('%s/%s/%s' % (base, name, file)) or b''))
+    bundle = certificates(tree.read('/etc/ssl/certs/ca-certificates.crt', LIST_LIMIT) or b'')
+    return len(bundle - brought) if brought else 0
+
+
+def certificates(text: bytes) -> Set[bytes]:
+    """Return the certificates in a PEM file, without their line ends."""
+    return {b''.join(body.split()) for body in CERTIFICATE.findall(text)}
 
 
 def resolver_is_own(text: bytes) -> bool:

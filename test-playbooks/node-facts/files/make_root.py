@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 
+PEM = '-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n'
 FILES = {
     'etc/os-release': 'ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n',
     'etc/machine-id': '',
@@ -28,6 +29,8 @@ FILES = {
     'usr/tox-env/lib/python3.11/site-packages/tox-4.30.1.dist-info/METADATA': '',
     'var/lib/dpkg/status': 'Package: git\nStatus: install ok installed\nVersion: 1:2.39.5\n\n'
                            'Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n',
+    'usr/share/ca-certificates/mozilla/one.crt': PEM % 'one',
+    'etc/ssl/certs/ca-certificates.crt': PEM % 'one',
     'opt/cache/wheels/tox-4.30.1-py3-none-any.whl': 'a wheel',
     'opt/cache/files/get-pip.py': 'print()',
     'opt/git/example.org/project/HEAD': 'ref: refs/heads/main\n',
@@ -48,6 +51,7 @@ FAULTS = {    # path -> text; None takes it away
               'etc/apt/apt.conf.d/90proxy': 'Acquire::http::Proxy "http://proxy.example:3128";\n'},
     'index': {'etc/pip.conf': '[global]\nindex-url = https://example.org/simple\n'},
     'authority': {'usr/local/share/ca-certificates/site.crt': 'x'},
+    'bundle': {'etc/ssl/certs/ca-certificates.crt': PEM % 'one' + PEM % 'two'},
     'history': {'root/.bash_history': 'ls\n'},
     'keys': {'root/.ssh/authorized_keys': 'ssh-ed25519 AAAA\n', 'home/zuul/.ssh/id_rsa': 'x'},
     'resolver': {'etc/resolv.conf': 'nameserver 192.0.2.1\n'},

@@ -64,6 +64,7 @@ class TestImage(unittest.TestCase):
                 ('proxy', ['/etc/environment sets a proxy (https_proxy)', '/etc/apt/apt.conf.d/90proxy sets a proxy']),
                 ('index', ['/etc/pip.conf names an index']),
                 ('authority', ['/usr/local/share/ca-certificates/site.crt is there']),
+                ('bundle', ['/etc/ssl/certs/ca-certificates.crt has 1 certificates of others']),
                 ('history', ['/root/.bash_history has 3 bytes']),
                 ('keys', ['/root/.ssh/authorized_keys has', '/home/zuul/.ssh/id_rsa is there']),
                 ('resolver', ['/etc/resolv.conf has']),
