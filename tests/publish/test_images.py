@@ -174,15 +174,14 @@ class JobTest(S3Server):
     """The playbooks of the jobs, with two stores."""
 
     def run_playbook(self, path: str, **job: Any) -> Called:
-        store = {'kind': 's3', 'args': {'bucket': 'images', 'aws_access_key': 'someone', 'aws_secret_key': SECRET,
-                                        'endpoint': self.endpoint}}
-        other = {'kind': 's3', 'args': {**store['args'], 'bucket': 'others'}}
+        args = {'bucket': 'images', 'aws_access_key': 'someone', 'aws_secret_key': SECRET, 'endpoint': self.endpoint}
         return self.play([{'import_playbook': str(ROOT / path)}], {
             'ansible_python_interpreter': '/usr/bin/python3', 'build_diskimage_image_name': 'one',
             'build_diskimage_image_root': str(self.work), 'build_diskimage_formats': ['raw'],
             'build_diskimage_images': {'raw': str(self.image)},
-            'node_image_stores': {'first': {**store, 'formats': ['raw', 'vmdk']},
-                                  'second': {**other, 'formats': ['qcow2']}}, **job})
+            'node_image_stores': {
+                'first': {'kind': 's3', 'formats': ['raw', 'vmdk'], 'args': args},
+                'second': {'kind': 's3', 'formats': ['qcow2'], 'args': {**args, 'bucket': 'others'}}}, **job})
 
     @unittest.skipUnless(shutil.which('qemu-img') and shutil.which('zstd'), 'qemu-img or zstd is not on this machine')
     def test_each_format_goes_to_its_store_and_all_go_again(self) -> None:
