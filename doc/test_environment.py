@@ -113,7 +113,7 @@ def ways(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
 def page(facts: dict[str, Any], kind: str) -> str:
     """Return the page of a label.
 
-    :param kind: real or contract, as node/labels.yaml has it.
+    :param kind: as node/labels.yaml has it.
     """
     system = facts['os']
     lines = [NOTE, '=' * len(facts['label']), *heading(facts['label'])]
@@ -175,7 +175,8 @@ def pages(folder: Path, kinds: dict[str, str]) -> dict[Path, str]:
 def label_kinds(text: str) -> dict[str, str]:
     """Return {label: kind} of the text of node/labels.yaml; read by hand, so that no library is needed."""
     found = re.findall(r'^- name: (\S+)\n((?:  .*\n?)*)', text, re.M)
-    return {name: 'contract' if re.search(r'^  kind: contract$', rest, re.M) else 'real' for name, rest in found}
+    kinds = ((name, re.search(r'^  kind: (\S+)$', rest, re.M)) for name, rest in found)
+    return {name: kind[1] if kind else 'real' for name, kind in kinds}
 
 
 def main(paths: Sequence[str]) -> int:
