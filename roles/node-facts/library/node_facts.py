@@ -400,10 +400,10 @@ def check_caches(tree: Tree, facts: Mapping[str, Any], image: bool) -> Iterator[
     repositories = facts['caches']['repositories']
     for name, commit in sorted(repositories['heads'].items()):
         path = '%s/%s' % (repositories['path'], name)
-        found = head(tree, path)
-        if found != commit:
+        there = head(tree, path)
+        if there != commit:
             yield '%s: HEAD is %s; right is: %s. %s.' % (
-                printable(path), 'not there' if found is None else found or 'no commit', commit or 'no commit', REBUILD)
+                printable(path), 'not there' if there is None else there or 'no commit', commit or 'no commit', REBUILD)
 
 
 def head(tree: Tree, repository: str) -> Optional[str]:

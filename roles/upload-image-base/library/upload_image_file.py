@@ -199,8 +199,8 @@ def put(stream: BinaryIO, part: Dict[str, Any]) -> None:
     :raises Trouble: it may work the next time.
     """
     headers = {'Content-Type': 'application/octet-stream', **part['headers'], 'Content-Length': str(part['size'])}
-    request = urllib.request.Request(part['url'], data=Piece(stream, part['offset'], part['size']),  # type: ignore[arg-type]
-                                     headers=headers, method='PUT')
+    request = urllib.request.Request(part['url'], data=Piece(stream, part['offset'], part['size']), headers=headers,
+                                     method='PUT')
     try:
         with urllib.request.build_opener(_NoRedirect).open(request, timeout=_SILENCE) as answer:
             answer.read()

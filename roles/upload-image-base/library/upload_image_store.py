@@ -51,7 +51,7 @@ from typing import Any, Dict, List
 
 from ansible.module_utils import upload_image_s3, upload_image_swift
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.upload_image_store import Refused, covered, image_of, problems_of_name, superfluous
+from ansible.module_utils.upload_image_protocol import Refused, covered, image_of, problems_of_name, superfluous
 
 #: kind -> (what it needs, what it is)
 STORES: Dict[str, Any] = {'s3': (upload_image_s3, upload_image_s3.S3),

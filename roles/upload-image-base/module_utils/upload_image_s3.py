@@ -7,7 +7,7 @@ import functools
 import urllib.parse
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
-from ansible.module_utils.upload_image_store import (
+from ansible.module_utils.upload_image_protocol import (
     CONNECT,
     READ,
     Image,

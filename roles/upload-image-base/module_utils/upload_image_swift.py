@@ -12,7 +12,7 @@ import urllib.parse
 import uuid
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from ansible.module_utils.upload_image_store import (
+from ansible.module_utils.upload_image_protocol import (
     CONNECT,
     READ,
     Image,

@@ -96,13 +96,14 @@ class TestCleanup(unittest.TestCase):
         self.assertFalse([name for name in self.all_files() if 'pip' in name])
 
     def test_refusals_leave_everything(self) -> None:
-        for name, setting, says in (
-                ('needed', {'needs': 'Requires-Dist: tox (>=3)\nRequires-Dist: pip; extra == "x"'},
-                 'needed 1.0 in .* needs tox[.]'),
-                ('pip', {'record': '../../../../../etc/passwd,,\n'}, "claims '.*/etc/passwd': not a place of its own"),
-                ('pip', {'record': '../../../bin/owned,,\n'},
-                 "claims '.*/usr/local/bin/owned': a package of the system owns"),
-                ('pip', {'record': 'linked/x,,\n'}, "claims '.*/linked/x': a link is on the way")):
+        cases: list[tuple[str, dict[str, Any], str]] = [
+            ('needed', {'needs': 'Requires-Dist: tox (>=3)\nRequires-Dist: pip; extra == "x"'},
+             'needed 1.0 in .* needs tox[.]'),
+            ('pip', {'record': '../../../../../etc/passwd,,\n'}, "claims '.*/etc/passwd': not a place of its own"),
+            ('pip', {'record': '../../../bin/owned,,\n'},
+             "claims '.*/usr/local/bin/owned': a package of the system owns"),
+            ('pip', {'record': 'linked/x,,\n'}, "claims '.*/linked/x': a link is on the way")]
+        for name, setting, says in cases:
             with self.subTest(says=says):
                 shutil.rmtree(self.root / 'usr', ignore_errors=True)
                 self.put('etc/passwd')

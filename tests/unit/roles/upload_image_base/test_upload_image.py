@@ -14,7 +14,7 @@ from typing import Any
 from tests.unit.roles import library, module_utils
 
 file: Any = library('upload-image-base', 'upload_image_file')
-store: Any = module_utils('upload_image_store')
+store: Any = module_utils('upload_image_protocol')
 swift: Any = module_utils('upload_image_swift')
 DAY = 86400
 
@@ -126,9 +126,10 @@ class TestStore(unittest.TestCase):
     def test_nodes_say_what_they_want(self) -> None:
         good = {'parts': [[5, 'a' * 32], [1, 'b' * 32]], 'size': 6, 'sent_sha256': 'c' * 64}
         self.assertEqual((1, 2), tuple(part.number for part in store.image_of('one', good).parts))
-        for other in ({'parts': []}, {'parts': [[6, '../../etc']]}, {'parts': [[7, 'a' * 32], [-1, 'b' * 32]]},
-                      {'size': 7}, {'sent_sha256': 'x'}, {'parts': 3}, {'size': None},
-                      {'parts': [[1, 'a' * 32]] * 10001, 'size': 10001}):
+        bad: list[dict[str, Any]] = [
+            {'parts': []}, {'parts': [[6, '../../etc']]}, {'parts': [[7, 'a' * 32], [-1, 'b' * 32]]}, {'size': 7},
+            {'sent_sha256': 'x'}, {'parts': 3}, {'size': None}, {'parts': [[1, 'a' * 32]] * 10001, 'size': 10001}]
+        for other in bad:
             with self.subTest(str(other)[:60]), self.assertRaises(store.Refused):
                 store.image_of('one', {**good, **other})
         with self.assertRaises(store.Refused):
