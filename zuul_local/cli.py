@@ -125,6 +125,8 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument('--format', default='container', choices=('container', 'tar', 'qcow2', 'raw'),
                       help='a container for nodes here (default), the files of a node, or a disk that boots')
     verb.add_argument('--output', default='', metavar='DIR', help='folder of a tar, qcow2 or raw image')
+    verb.add_argument('--lists', default='', metavar='DIR',
+                      help='files.txt, packages.txt, projects.txt: what a tar, qcow2 or raw image caches besides')
     verb.add_argument('--fresh', action='store_true', help='make it again, of nothing that earlier builds left')
     verb = _verb(actions, 'diff', 'node_diff:diff', 'tell what differs between two images')
     verb.add_argument('old', metavar='OLD',

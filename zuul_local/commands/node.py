@@ -30,13 +30,17 @@ def build(args: argparse.Namespace) -> int:
         raise UserError(f'--format {args.format}: ' + (
             'a container image goes to podman, not to --output.' if args.output else 'it needs --output DIR.'),
             'zuul-local node build LABEL' + ('' if args.output else f' --format {args.format} --output images'))
+    if args.lists and args.format == 'container':
+        raise UserError('--lists: container images are the same everywhere.',
+                        'Make a tar with your lists, then: zuul-local run JOB --image LABEL=TAR')
     podman, site = find_podman(), discover(os.environ)
     report = lambda line: print(line, file=sys.stderr if args.json else sys.stdout, flush=True)  # noqa: E731
     if args.format == 'container':
         made = {label.name: image.ensure_image(podman, label, site, report, fresh=args.fresh) for label in wanted}
     else:
-        made = {label.name: str(dib.build(label, args.format, Path(args.output), site, report, fresh=args.fresh))
-                for label in wanted}
+        lists = Path(args.lists) if args.lists else None
+        made = {label.name: str(dib.build(label, args.format, Path(args.output), site, report, fresh=args.fresh,
+                                          lists=lists)) for label in wanted}
     if args.json:
         print(json.dumps(made, indent=2))
     else:

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from zuul_local import process
@@ -20,6 +20,7 @@ from zuul_local.nodes.site import DEBIAN, DEBIAN_SECURITY, Site, sources
 from zuul_local.paths import LIBRARY, cache_dir
 
 FORMATS = ('tar', 'qcow2', 'raw')
+LISTS = ('files.txt', 'packages.txt', 'projects.txt')      # of the recipe, which a site can add to
 PROFILE = 'dib'                         # of bindep.txt, and family of the environment
 LOCK = recipe.REQUIREMENTS / 'dib.txt'
 ELEMENTS = image.RECIPE / 'elements'
@@ -40,27 +41,31 @@ class Folders:
     :param facts: file that the facts of the node are handed out to.
     :param scratch: temporary files, several GB.
     :param cache: what diskimage-builder keeps for the next build.
+    :param lists: the site's own lists of what to cache.
     """
 
     site: Path
     facts: Path
     scratch: Path
     cache: Path
+    lists: Path | None = None
 
 
-def build(label: Label, form: str, output: Path, site: Site, report: Report, *, fresh: bool = False) -> Path:
+def build(label: Label, form: str, output: Path, site: Site, report: Report, *, fresh: bool = False,
+          lists: Path | None = None) -> Path:
     """Make the image of *label* in *output*, with its facts beside it, and return its path.
 
     Its name has the digest of all that goes in: one that is there is left alone.
 
     :param form: one of :data:`FORMATS`.
     :param fresh: whether to make it again, of nothing that an earlier build kept.
+    :param lists: folder with some of :data:`LISTS`.
     :raises UserError: it cannot be made here, or is larger than its budget.
     """
     machine = image.machine()
     if problem := refusal(label, machine, os.geteuid()):
         raise UserError(*problem)
-    made = output / f'{label.image}-{digest(label, form)}.{form}'
+    made = output / f'{label.image}-{digest(label, form, of_site(lists))}.{form}'
     if made.exists() and not fresh:
         report(f'image {made.name}: already there')
         return made
@@ -71,7 +76,8 @@ def build(label: Label, form: str, output: Path, site: Site, report: Report, *, 
     if fresh:
         shutil.rmtree(cache, ignore_errors=True)
     with image.alone(f'{label.image}.{form}'), image.working_folder(output) as scratch:
-        folders = Folders(scratch / 'site', scratch / 'facts.json', scratch / 'tmp', cache)
+        folders = Folders(scratch / 'site', scratch / 'facts.json', scratch / 'tmp', cache,
+                          lists.resolve() if lists else None)
         for folder in (folders.site, folders.scratch, folders.cache):
             folder.mkdir(parents=True, exist_ok=True)
         write_site(folders.site, label, site)
@@ -108,9 +114,24 @@ def refusal(label: Label, machine: str, uid: int) -> tuple[str, str] | None:
     return None
 
 
-def digest(label: Label, form: str) -> str:
-    """Return 16 hex digits for all that the image is made of: recipe, element, diskimage-builder, label, format."""
-    files = {**image.context(), 'dib.txt': LOCK}
+def of_site(lists: Path | None) -> dict[str, Path]:
+    """Return {name: file} of the lists in the folder *lists*.
+
+    :raises UserError: it is not a folder of lists.
+    """
+    if lists is None:
+        return {}
+    found = {path.name: path for path in sorted(lists.iterdir())} if lists.is_dir() else {}
+    if not found or any(name not in LISTS or not path.is_file() for name, path in found.items()):
+        has = ', '.join(found) or ('nothing' if lists.is_dir() else 'no such folder')
+        raise UserError(f'--lists {lists}: not a folder of lists: {has}.',
+                        f'Have one or more of these files there, and nothing else: {", ".join(LISTS)}')
+    return found
+
+
+def digest(label: Label, form: str, lists: Mapping[str, Path] | None = None) -> str:
+    """Return 16 hex digits for all that the image is made of: recipe, element, *lists*, diskimage-builder, label, format."""
+    files = {**image.context(), 'dib.txt': LOCK, **{f'site/{name}': path for name, path in (lists or {}).items()}}
     files |= {str(path.relative_to(ELEMENTS)): path for path in sorted(ELEMENTS.rglob('*')) if path.is_file()}
     total = hashlib.sha256('\0'.join((*elements(label, form), release(label), label.image, form)).encode())
     total.update(image.digest(label, files).encode())
@@ -144,6 +165,8 @@ def environ(label: Label, form: str, site: Site, folders: Folders, path: str) ->
         'CI_NODE_SITE': str(folders.site), 'CI_NODE_FACTS': str(folders.facts),
         **site.environment(site.bundle_path if site.bundle else ''),
     }
+    if folders.lists:
+        found['CI_NODE_LISTS'] = str(folders.lists)
     if label.element == DEBIAN_ELEMENT:
         found |= {'DIB_DISTRIBUTION_MIRROR': site.apt_mirror or DEBIAN,
                   'DIB_DEBIAN_SECURITY_MIRROR': site.apt_security or DEBIAN_SECURITY,

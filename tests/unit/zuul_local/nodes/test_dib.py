@@ -8,6 +8,7 @@ import unittest
 from pathlib import Path
 
 from tests.unit.zuul_local.nodes.test_image import SECRET
+from zuul_local.errors import UserError
 from zuul_local.nodes import dib
 from zuul_local.nodes.labels import load_labels
 from zuul_local.nodes.site import Site
@@ -57,6 +58,28 @@ class Command(unittest.TestCase):
         digests = [dib.digest(label, form) for label in (TRIXIE, other, NOBLE) for form in dib.FORMATS]
         self.assertEqual(len(digests), len(set(digests)))
         self.assertEqual(digests[0], dib.digest(TRIXIE, 'tar'))
+        self.assertNotEqual(digests[0], dib.digest(TRIXIE, 'tar', {'packages.txt': Path(__file__)}))
+
+
+class Lists(unittest.TestCase):
+    def test_the_build_is_told_of_them(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name, 'packages.txt')
+            path.write_text('libxml2-dev\n')
+            self.assertEqual({'packages.txt': path}, dib.of_site(Path(name)))
+            folders = dataclasses.replace(FOLDERS, lists=Path(name))
+            self.assertEqual(name, dib.environ(TRIXIE, 'tar', Site(), folders, '/bin')['CI_NODE_LISTS'])
+        self.assertEqual({}, dib.of_site(None))
+        self.assertNotIn('CI_NODE_LISTS', dib.environ(TRIXIE, 'tar', Site(), FOLDERS, '/bin'))
+
+    def test_what_is_no_folder_of_lists(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            for make, says in ((lambda: None, 'nothing'), (Path(name, 'package.txt').touch, 'package.txt')):
+                make()
+                with self.subTest(says), self.assertRaisesRegex(UserError, f'not a folder of lists: {says}[.]'):
+                    dib.of_site(Path(name))
+            with self.assertRaisesRegex(UserError, 'not a folder of lists: no such folder[.]'):
+                dib.of_site(Path(name, 'nowhere'))
 
 
 class Refusals(unittest.TestCase):
