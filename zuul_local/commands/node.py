@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zuul_local import errors
+from zuul_local import errors, process
 from zuul_local.errors import UserError
 from zuul_local.nodes import container, dib, image, owner
 from zuul_local.nodes.labels import Label, load_labels
@@ -33,6 +33,7 @@ def build(args: argparse.Namespace) -> int:
     if args.lists and args.format == 'container':
         raise UserError('--lists: container images are the same everywhere.',
                         'Make a tar with your lists, then: zuul-local run JOB --image LABEL=TAR')
+    process.heed_termination()
     podman, site = find_podman(), discover(os.environ)
     report = lambda line: print(line, file=sys.stderr if args.json else sys.stdout, flush=True)  # noqa: E731
     if args.format == 'container':

@@ -29,6 +29,10 @@ SITE = '/tmp/in_target.d/ci-node/site'  # where the element puts CI_NODE_SITE wh
 ARCHITECTURES = {'x86_64': 'amd64', 'aarch64': 'arm64'}
 DEBIAN_ELEMENT = 'debian-minimal'
 TIMEOUT = 3600                          # seconds
+# It binds this machine's /dev into the folder that it works in. Nobody else sees that, and none of its processes or
+# mounts is left when we are killed: else the next one who cleans up the folder would empty /dev.
+ALONE = ('setpriv', '--pdeathsig', 'KILL', 'unshare', '--mount', '--propagation', 'private', '--pid', '--fork',
+         '--mount-proc', '--kill-child=KILL')
 
 Report = Callable[[str], None]
 
@@ -86,17 +90,31 @@ def build(label: Label, form: str, output: Path, site: Site, report: Report, *, 
         words = argv(venv, label, form, scratch / 'image', log, machine)
         try:
             with image.ticking(report, f'image {made.name} (about 3 min, log: {log})'):
-                process.run(words, env=environ(label, form, site, folders, path), timeout=TIMEOUT, cwd=scratch)
+                process.run((*ALONE, *words), env=environ(label, form, site, folders, path), timeout=TIMEOUT,
+                            cwd=scratch)
         except process.ProcessError as error:
             last = log.read_text(errors='replace').splitlines()[-30:] if log.exists() else []
             raise UserError(f'{made.name} cannot be made: exit code {error.code}\n' + '\n'.join(last),
                             f'The whole log is in {log}') from error
+        finally:
+            for device in loops(scratch.resolve(), Path('/sys/block')):
+                process.run(('losetup', '--detach', device), check=False)
         done = scratch / f'image.{form}'
         size = done.stat().st_blocks * 512          # a raw disk has holes
         budget.check(made.name, form, size, lambda: facts.parse(folders.facts.read_text()))
         shutil.copy(folders.facts, facts.beside(made))
         os.replace(done, made)
     return made
+
+
+def loops(below: Path, block: Path) -> list[str]:
+    """Return the loop devices whose files are, or were, *below* a folder.
+
+    :param block: /sys/block.
+    """
+    found = {entry.parent.parent.name: Path(entry.read_text().strip().removesuffix(' (deleted)'))
+             for entry in block.glob('loop*/loop/backing_file')}
+    return [f'/dev/{name}' for name, file in sorted(found.items()) if file.is_relative_to(below)]
 
 
 def refusal(label: Label, machine: str, uid: int) -> tuple[str, str] | None:
@@ -130,7 +148,7 @@ def of_site(lists: Path | None) -> dict[str, Path]:
 
 
 def digest(label: Label, form: str, lists: Mapping[str, Path] | None = None) -> str:
-    """Return 16 hex digits for all that the image is made of: recipe, element, *lists*, diskimage-builder, label, format."""
+    """Return 16 hex digits for all that goes in: recipe, element, *lists*, diskimage-builder, label, form."""
     files = {**image.context(), 'dib.txt': LOCK, **{f'site/{name}': path for name, path in (lists or {}).items()}}
     files |= {str(path.relative_to(ELEMENTS)): path for path in sorted(ELEMENTS.rglob('*')) if path.is_file()}
     total = hashlib.sha256('\0'.join((*elements(label, form), release(label), label.image, form)).encode())

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import platform as system
+import re
 import shlex
 import shutil
 import tempfile
@@ -255,16 +256,37 @@ def _size(podman: Podman, image: str) -> int:
 
 @contextlib.contextmanager
 def working_folder(folder: Path | None = None) -> Iterator[Path]:
-    """Give a folder below *folder* for the time of one step; what killed builders left in theirs goes."""
+    """Give a folder below *folder* for the time of one step; what killed builders left in theirs goes.
+
+    :raises UserError: a folder cannot be removed safely, because something is mounted in it.
+    """
     folder = folder or cache_dir() / 'images'
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(f'*/{owner.FILE}'):
         if not owner.alive(owner.claimed(left.parent)):
-            shutil.rmtree(left.parent, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as name:
-        owner.claim(Path(name))
-        os.chmod(name, 0o755)           # apt's and dpkg's helpers read here as other users
-        yield Path(name)
+            _remove(left.parent)
+    scratch = Path(tempfile.mkdtemp(dir=folder))
+    try:
+        owner.claim(scratch)
+        os.chmod(scratch, 0o755)        # apt's and dpkg's helpers read here as other users
+        yield scratch
+    finally:
+        _remove(scratch)
+
+
+def _remove(folder: Path) -> None:
+    """Remove *folder*, unless that would remove what is mounted in it, which may be all of this machine's /dev."""
+    if points := mounted(folder, Path('/proc/self/mountinfo').read_text(errors='surrogateescape')):
+        raise UserError(f'{folder} is left over from a build, and not removed: mounted in it are {", ".join(points)}.',
+                        f'umount {shlex.join(reversed(points))} && rm -r {shlex.quote(str(folder))}')
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def mounted(folder: Path, mountinfo: str) -> list[str]:
+    """Return the mount points in and at *folder*, outer ones first, of the text of proc_pid_mountinfo(5)."""
+    points = (re.sub(r'\\([0-7]{3})', lambda code: chr(int(code[1], 8)), line.split()[4])
+              for line in mountinfo.splitlines())
+    return sorted(point for point in points if Path(point).is_relative_to(folder.resolve()))
 
 
 @contextlib.contextmanager

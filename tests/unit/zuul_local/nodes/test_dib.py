@@ -61,6 +61,15 @@ class Command(unittest.TestCase):
         self.assertNotEqual(digests[0], dib.digest(TRIXIE, 'tar', {'packages.txt': Path(__file__)}))
 
 
+class LoopDevices(unittest.TestCase):
+    def test_those_of_the_folder(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            for device, file in (('loop0', '/w/tmp/disk'), ('loop1', '/w/tmp/disk (deleted)'), ('loop2', '/w2/disk')):
+                Path(name, device, 'loop').mkdir(parents=True)
+                Path(name, device, 'loop/backing_file').write_text(f'{file}\n')
+            self.assertEqual(['/dev/loop0', '/dev/loop1'], dib.loops(Path('/w'), Path(name)))
+
+
 class Lists(unittest.TestCase):
     def test_the_build_is_told_of_them(self) -> None:
         with tempfile.TemporaryDirectory() as name:

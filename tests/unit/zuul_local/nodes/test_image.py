@@ -9,6 +9,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+from zuul_local.errors import UserError
 from zuul_local.nodes import image
 from zuul_local.nodes.labels import Label
 from zuul_local.nodes.layers import Layer
@@ -103,6 +104,27 @@ class SideBySide(unittest.TestCase):
 
     def test_on_two_bases_neither_waits(self) -> None:
         self.assertEqual(self.most_at_once(LABEL, dataclasses.replace(LABEL, name='other', suite='bookworm')), 2)
+
+
+class WorkingFolder(unittest.TestCase):
+    def test_a_folder_with_a_mount_in_it_is_named_and_left(self) -> None:
+        with tempfile.TemporaryDirectory() as name, mock.patch.object(image, 'mounted', lambda *_: [f'{name}/mnt/dev']):
+            with self.assertRaisesRegex(UserError, f'not removed: mounted in it are {name}/mnt/dev[.]'), \
+                    image.working_folder(Path(name)) as scratch:
+                Path(scratch, 'kept').touch()
+            self.assertTrue(Path(scratch, 'kept').exists())
+
+    def test_one_without_goes(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            with image.working_folder(Path(name)) as scratch:
+                Path(scratch, 'file').touch()
+            self.assertEqual([], list(Path(name).iterdir()))
+
+    def test_mount_points_are_found_by_whole_names(self) -> None:
+        lines = [f'1 2 0:5 / {point} rw,relatime shared:2 - devtmpfs devtmpfs rw' for point in (
+            '/', '/dev', '/tmp/work', '/tmp/work2/dev', '/tmp/work/a\\040b/dev', '/tmp/work/a\\040b', '/tmp')]
+        self.assertEqual(['/tmp/work', '/tmp/work/a b', '/tmp/work/a b/dev'],
+                         image.mounted(Path('/tmp/work'), '\n'.join(lines)))
 
 
 class NothingOfTheSiteStays(unittest.TestCase):
