@@ -25,6 +25,16 @@ BEFORE = {
       environment:
         PYTHON: "{{ ansible_user_dir }}/.local/stestr/bin/python"
 ''',
+    'convert-diskimage': '''\
+- hosts: all
+  tasks:
+    - ansible.builtin.include_role:
+        name: ensure-dib
+    - name: Have an image that could be one of a node
+      ansible.builtin.command:
+        cmd: sh -c "mkdir -p dib-images && qemu-img create -f qcow2 dib-images/debian-bookworm.qcow2 1M"
+        creates: dib-images/debian-bookworm.qcow2
+''',
     'add-sshkey': '''\
 - hosts: localhost
   tasks:
@@ -62,6 +72,7 @@ BEFORE = {
 }
 #: examples that one node in a container cannot take as they stand, and why; the roles' self-tests try them
 ELSEWHERE = {
+    'build-diskimage': 'a container has no loop devices, and the elements are of another repository',
     'configure-mirrors': 'nobody answers at mirror.example.com',
     'enable-fips': 'Debian has no FIPS mode, so the role refuses it',
     'ensure-package-repositories': 'nobody answers at packages.example.com',
@@ -71,6 +82,8 @@ ELSEWHERE = {
     **dict.fromkeys(('upload-logs', 'upload-logs-azure', 'upload-logs-base', 'upload-logs-failover', 'upload-logs-gcs',
                      'upload-logs-ibm', 'upload-logs-s3', 'upload-logs-swift'),
                     'it takes a server and a secret; tests/publish has one'),
+    **dict.fromkeys(('upload-image-base', 'upload-image-s3', 'upload-image-swift'),
+                    'it takes a store and a secret; tests/publish has both'),
 }
 PROJECT = {
     'README.rst': 'Example\n=======\n',
@@ -111,10 +124,10 @@ source = { editable = "." }
 
 
 def examples() -> dict[str, str]:
-    """Return {role: the first example of its README}, the one that takes rights away last."""
+    """Return {role: the first example of its README}: first what is for a fresh node, last what takes rights away."""
     found = {}
     for readme in sorted((LIBRARY / 'roles').glob('*/README.rst'), key=lambda path: (
-            path.parent.name == 'revoke-sudo', path)):
+            path.parent.name == 'revoke-sudo', path.parent.name != 'node-facts', path)):
         match = EXAMPLE.search(readme.read_text(encoding='utf-8'))
         if match:
             found[readme.parent.name] = textwrap.dedent(match.group(1)).strip() + '\n'
