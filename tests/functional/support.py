@@ -113,7 +113,7 @@ class RunnerTest(unittest.TestCase):
     def facts(self, folder: Path) -> dict[str, Any]:
         return json.loads(self.published(folder, 'zuul-local.json').read_text())
 
-    def assert_nothing_left(self, pid: int, seconds: float = 10) -> None:
+    def assert_nothing_left(self, pid: int, seconds: float = 60) -> None:
         """Nothing of the run with process *pid* is there any more, at most *seconds* later."""
         self.assertEqual([], wait_for(lambda: leftovers(pid), lambda left: not left, seconds))
 

@@ -138,7 +138,7 @@ class TestDependencies(RunnerTest):
         process, _ = self.waiting()
         process.kill()
         process.wait()
-        self.assert_nothing_left(process.pid, 30)
+        self.assert_nothing_left(process.pid, 120)
 
 
 class TestAttempts(RunnerTest):
