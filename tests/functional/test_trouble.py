@@ -36,7 +36,7 @@ class TestFailures(RunnerTest):
         self.assertIn('| post from the node', output)
 
     def test_timeout(self) -> None:
-        folder = self.make_project({'.zuul.yaml': JOB.replace('    run:', '    timeout: 6\n    run:'),
+        folder = self.make_project({'.zuul.yaml': JOB.replace('    run:', '    timeout: 30\n    run:'),
                                     'playbooks/run.yaml': SLEEP})
         output = self.zuul_local('run', 'demo', folder=folder, code=1)
         self.assertIn('TIMED_OUT', output)
