@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -116,29 +115,6 @@ def show(
     except KeyboardInterrupt:
         child.wait()
         raise
-
-
-@contextlib.contextmanager
-def beside(argv: Sequence[str | os.PathLike[str]], *, stdout: Path) -> Iterator[None]:
-    """Run *argv* while the body does something else, and wait for its end; what it prints goes to the file *stdout*.
-
-    It stays in our session, as with :func:`show`; when the body fails it is told to end.
-
-    :raises ProcessError: it could not be started.
-    """
-    words = [os.fspath(word) for word in argv]
-    try:
-        with stdout.open('wb') as out:
-            child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out)
-    except FileNotFoundError as error:
-        raise ProcessError(words, None, '', str(error)) from error
-    try:
-        yield
-    except BaseException:
-        child.terminate()
-        raise
-    finally:
-        child.wait()
 
 
 class Terminated(KeyboardInterrupt):

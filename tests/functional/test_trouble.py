@@ -84,7 +84,7 @@ class TestInterruptions(RunnerTest):
         subprocess.run(['podman', '--runtime', 'runc', 'kill', '-s', 'KILL', node], check=True, capture_output=True)
         begun = time.monotonic()
         output = self.finish(process, 1, seen)
-        self.assertLess(time.monotonic() - begun, 10)
+        self.assertLess(time.monotonic() - begun, 30)
         self.assertIn('Node debian-bookworm went away', output)
         self.assertIn('NODE_FAILURE', output)
 
@@ -94,9 +94,9 @@ class TestInterruptions(RunnerTest):
         subprocess.run(['podman', '--runtime', 'runc', 'pause', node], check=True, capture_output=True)
         begun = time.monotonic()
         seen += self.read_until(process, 'UNREACHABLE')
-        self.assertLess(time.monotonic() - begun, 8)
+        self.assertLess(time.monotonic() - begun, 20)
         output = self.finish(process, 1, seen)
-        self.assertLess(time.monotonic() - begun, 25)
+        self.assertLess(time.monotonic() - begun, 60)
         self.assertIn('Zuul would run this job again', output)
 
     def test_kept_node_can_be_entered_and_removed(self) -> None:

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import yaml
 
 from zuul_local import environment, paths, process
 from zuul_local.environment.tools import test_tools
 from zuul_local.errors import FAILURE, SUCCESS, UserError
-from zuul_local.testing.outcome import FAILED, SKIPPED, Case, Part, judged, last_line
+from zuul_local.testing.outcome import FAILED, SKIPPED, Part, judged, last_line
 from zuul_local.testing.parts import PARTS
 from zuul_local.testing.tools import Tools, site_packages
 
 PATIENCE = 3
 """A part that takes so many times what its budget allows is ended."""
-WITH_NODES = ('functional', 'e2e', 'self-test')
-"""Parts that wait for nodes half of the time. The others run beside them, when these leave a processor idle."""
-IDLE = ('nice', '-n', '10')
 
 
 def test(args: argparse.Namespace) -> int:
@@ -36,10 +29,7 @@ def test(args: argparse.Namespace) -> int:
     process.heed_termination()
     tools = provide()
     budget = yaml.safe_load((paths.LIBRARY / 'tests' / 'budget.yaml').read_text(encoding='utf-8'))
-    first, aside = lanes(names)
-    with run_aside(aside) as parts_aside:
-        own = [run(name, tools, budget) for name in first]
-    parts = own + parts_aside
+    parts = [run(name, tools, budget) for name in names]
     for case in (case for part in parts for case in part.cases if case.status == SKIPPED):
         print(f'skipped: {case.name}: {case.detail}', file=sys.stderr)
     for case in (case for part in parts for case in part.cases if case.status == FAILED):
@@ -57,37 +47,6 @@ def wanted(names: list[str]) -> list[str]:
     if unknown:
         raise UserError(f'There is no part {", ".join(unknown)} of the tests.', f'The parts are {", ".join(PARTS)}.')
     return [name for name in PARTS if name in names or not names]
-
-
-def lanes(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the parts to run one after another, and those to run one after another beside them."""
-    first = [name for name in names if name in WITH_NODES]
-    return (first, [name for name in names if name not in WITH_NODES]) if first else (list(names), [])
-
-
-@contextlib.contextmanager
-def run_aside(names: Sequence[str]) -> Iterator[list[Part]]:
-    """Run the parts *names* in a process of their own; the list that is given is filled at the end."""
-    found: list[Part] = []
-    if not names:
-        yield found
-        return
-    with tempfile.TemporaryDirectory(prefix='zuul-local-test-') as folder:
-        said = Path(folder, 'parts.json')
-        with process.beside((*IDLE, str(paths.LIBRARY / 'zuul-local'), 'test', *names, '--json'), stdout=said):
-            yield found
-        found += read_parts(said.read_text(encoding='utf-8'), names)
-
-
-def read_parts(text: str, names: Sequence[str]) -> list[Part]:
-    """Return the parts *names* of what ``--json`` printed; one that is not there has failed."""
-    try:
-        told = {part['name']: part for part in json.loads(text)}
-    except ValueError:
-        told = {}
-    lost = 'It did not run to its end; see what was printed above.'
-    return [Part(**{**told[name], 'cases': tuple(Case(**case) for case in told[name]['cases'])}) if name in told else
-            Part(name, (Case(name, FAILED, detail=lost),), 0) for name in names]
 
 
 def provide() -> Tools:

@@ -10,7 +10,7 @@ from unittest import mock
 
 from zuul_local.commands import test as command
 from zuul_local.errors import FAILURE, SUCCESS, UserError
-from zuul_local.testing.outcome import FAILED, PASSED, SKIPPED, Case, Part
+from zuul_local.testing.outcome import FAILED, PASSED, SKIPPED, Case
 from zuul_local.testing.tools import Tools
 
 TOOLS = Tools(Path('/venv'), Path('/collections'))
@@ -32,34 +32,6 @@ class TestWanted(unittest.TestCase):
             command.wanted(['unit', 'lint'])
         self.assertEqual(caught.exception.message, 'There is no part lint of the tests.')
         self.assertIn('linters, unit, functional, publish, e2e, self-test, docs', caught.exception.hint)
-
-
-class TestLanes(unittest.TestCase):
-    def test_what_needs_no_node_runs_beside_what_does(self) -> None:
-        for names, expected in (
-            (['linters', 'functional', 'docs'], (['functional'], ['linters', 'docs'])),
-            (['linters', 'docs'], (['linters', 'docs'], [])), (['e2e', 'self-test'], (['e2e', 'self-test'], []))):
-            with self.subTest(names=names):
-                self.assertEqual(command.lanes(names), expected)
-
-    def aside(self, script: str) -> list[Part]:
-        with mock.patch.object(command, 'IDLE', ('sh', '-c', script)), command.run_aside(['unit', 'docs']) as parts:
-            self.assertEqual(parts, [])
-        return parts
-
-    def test_their_cases_are_counted(self) -> None:
-        part = Part('unit', (Case('a', PASSED, 1.5), Case('b', SKIPPED, 0, 'no moon')), 2.0, 300)
-        found = self.aside(f"echo '{json.dumps([part.as_dict()])}'; exit 1")
-        self.assertEqual(found[0], part)
-        self.assertEqual([(case.name, case.status) for case in found[1].cases], [('docs', FAILED)])
-
-    def test_one_that_dies_has_failed(self) -> None:
-        self.assertEqual([part.count(FAILED) for part in self.aside('kill -9 $$')], [1, 1])
-
-    def test_it_ends_with_us(self) -> None:
-        with self.assertRaises(KeyboardInterrupt), mock.patch.object(command, 'IDLE', ('sh', '-c', 'sleep 600')), \
-                command.run_aside(['docs']):
-            raise KeyboardInterrupt
 
 
 class TestSummary(unittest.TestCase):
