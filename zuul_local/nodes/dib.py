@@ -217,13 +217,9 @@ def search_path(venv: Path, path: str, first: tuple[Path, ...]) -> str:
 
 def write_site(folder: Path, label: Label, site: Site) -> None:
     """Write what the recipe needs to reach the world from inside, and the sources that stay."""
-    for name, text in image.site_files(site, SITE).items():
-        (folder / name).write_text(text)
-    if site.bundle:
-        (folder / 'ca.crt').write_bytes(site.bundle)
-    if label.element == DEBIAN_ELEMENT:
-        (folder / 'sources.list.d').mkdir()
-        (folder / 'sources.list.d/debian.sources').write_text(sources(label.suite, site))
+    debian = label.element == DEBIAN_ELEMENT
+    image.write_site(folder, site, label.suite if debian else '', SITE)
+    if debian:
         (folder / 'kept.sources').write_text(sources(label.suite, Site()))
 
 

@@ -180,6 +180,21 @@ def site_files(site: Site, folder: str = SITE) -> dict[str, str]:
     return files
 
 
+def write_site(folder: Path, site: Site, suite: str, seen_as: str = SITE) -> None:
+    """Write into *folder* what setup-node reads in its NODE_SITE.
+
+    :param suite: of Debian, whose mirror the site may have; empty for other systems.
+    :param seen_as: where the folder is while setup-node runs.
+    """
+    if suite:
+        (folder / 'sources.list.d').mkdir()
+        (folder / 'sources.list.d/debian.sources').write_text(sources(suite, site))
+    for name, text in site_files(site, seen_as).items():
+        (folder / name).write_text(text)
+    if site.bundle:
+        (folder / 'ca.crt').write_bytes(site.bundle)
+
+
 def pull_words(label: Label) -> tuple[str, ...]:
     """Return podman's words that fetch the base of *label* from its registry."""
     return ('pull', '--quiet', label.base)
@@ -220,13 +235,8 @@ def _build(podman: Podman, label: Label, site: Site, base: str, image: str, fres
         if reference(label, copies) != image:
             raise UserError(f'The recipe of {label.image} was changed while its image was made.', 'Try again.')
         folder = scratch / 'site'
-        (folder / 'sources.list.d').mkdir(parents=True)
-        if not label.base:
-            (folder / 'sources.list.d/debian.sources').write_text(sources(label.suite, site))
-        for name, text in site_files(site).items():
-            (folder / name).write_text(text)
-        if site.bundle:
-            (folder / 'ca.crt').write_bytes(site.bundle)
+        folder.mkdir()
+        write_site(folder, site, '' if label.base else label.suite)
         _remove_unfinished(podman, base)
         try:
             words = build_words(podman, label, base, image, str(scratch / 'context'), str(folder), layers(copies),
