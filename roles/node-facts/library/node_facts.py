@@ -42,8 +42,6 @@ ansible_facts:
   returned: success
 '''
 
-import contextlib
-import hashlib
 import json
 import os
 import re
@@ -53,12 +51,12 @@ import subprocess
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.node_facts_schema import misfits
+from ansible.module_utils.node_facts_tree import Strange, Tree, kind_of, printable, told
 
 FACTS = '/etc/ci-node-facts.json'
 FACTS_LIMIT = 4 << 20
-TEXT_LIMIT = 64 << 10
 LIST_LIMIT = 64 << 20
-FILE_LIMIT = 8 << 30
 LINES = 100
 """So many problems are told; the rest is counted."""
 EXPECTED = {'label': str, 'architecture': str, 'pythons': list, 'profiles': list}
@@ -81,178 +79,6 @@ REBUILD = 'Build the image again'
 
 class Refused(Exception):
     """What was asked for cannot be meant."""
-
-
-class Strange(Exception):
-    """A file is no file that a node of ours has. The message begins with its path."""
-
-
-def printable(text: str) -> str:
-    """Return *text* short, and with everything escaped that is not a character one can see."""
-    text = text if len(text) <= 200 else text[:200] + '...'
-    return ''.join(char if char.isprintable() else char.encode('unicode_escape', 'replace').decode('ascii')
-                   for char in text)
-
-
-def told(value: Any) -> str:
-    """Return how *value* is written in a message."""
-    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=True))
-
-
-class Tree:
-    """The files below a root. On the way to none of them a link is followed."""
-
-    def __init__(self, root: str) -> None:
-        self.root = root
-
-    @contextlib.contextmanager
-    def _folder(self, path: str) -> Iterator[int]:
-        handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            for name in (part for part in path.split('/') if part):
-                if name == '..':
-                    raise Strange('%s has .. in it' % printable(path))
-                try:
-                    inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)
-                except FileNotFoundError:
-                    raise
-                except OSError as error:
-                    raise Strange('%s: %s on the way is a link or no folder (%s)'
-                                  % (printable(path), printable(name), error.strerror)) from None
-                os.close(handle)
-                handle = inner
-            yield handle
-        finally:
-            os.close(handle)
-
-    def names(self, path: str) -> List[str]:
-        """Return the names in a folder; none where it is not."""
-        try:
-            with self._folder(path) as folder:
-                return sorted(os.listdir(folder))
-        except FileNotFoundError:
-            return []
-
-    def status(self, path: str) -> Optional[os.stat_result]:
-        """Return what a path is, a link's own; None where nothing is."""
-        above, _, name = path.rstrip('/').rpartition('/')
-        try:
-            with self._folder(above) as folder:
-                return os.stat(name, dir_fd=folder, follow_symlinks=False)
-        except FileNotFoundError:
-            return None
-
-    @contextlib.contextmanager
-    def _file(self, path: str) -> Iterator[int]:
-        above, _, name = path.rpartition('/')
-        with self._folder(above) as folder:
-            kind = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
-            if not stat.S_ISREG(kind):
-                raise Strange('%s is %s and no regular file' % (printable(path), kind_of(kind)))
-            handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-        try:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise Strange('%s changed while it was looked at' % printable(path))
-            yield handle
-        finally:
-            os.close(handle)
-
-    def read(self, path: str, limit: int = TEXT_LIMIT) -> Optional[bytes]:
-        """Return the bytes of a regular file; None where nothing is.
-
-        :raises Strange: it is no regular file, or longer than *limit*.
-        """
-        try:
-            with self._file(path) as handle:
-                data = b''
-                while len(data) <= limit:
-                    part = os.read(handle, limit + 1 - len(data))
-                    if not part:
-                        return data
-                    data += part
-        except FileNotFoundError:
-            return None
-        raise Strange('%s is longer than %d bytes' % (printable(path), limit))
-
-    def digest(self, path: str) -> str:
-        """Return the sha256 of a regular file."""
-        summed, length = hashlib.sha256(), 0
-        with self._file(path) as handle:
-            for part in iter(lambda: os.read(handle, 1 << 20), b''):
-                summed.update(part)
-                length += len(part)
-                if length > FILE_LIMIT:    # the kernel has regular files without an end
-                    raise Strange('%s is longer than %d bytes' % (printable(path), FILE_LIMIT))
-        return summed.hexdigest()
-
-
-def kind_of(mode: int) -> str:
-    """Return what a file is, in words."""
-    for test, word in ((stat.S_ISLNK, 'a link'), (stat.S_ISDIR, 'a folder'), (stat.S_ISFIFO, 'a pipe'),
-                       (stat.S_ISSOCK, 'a socket'), (stat.S_ISREG, 'a file')):
-        if test(mode):
-            return word
-    return 'a device'
-
-
-def misfits(value: Any, schema: Mapping[str, Any], whole: Mapping[str, Any], where: str = '') -> Iterator[str]:
-    """Tell where *value* is not as *schema* wants it. Knows the words of JSON schema that our schema has.
-
-    :raises ValueError: the schema has another word, and would pass for less than it says.
-    """
-    at = where or 'the whole'
-    types = {'object': dict, 'array': list, 'string': str, 'integer': int}
-    if '$ref' in schema:
-        schema = dict(whole['$defs'][schema['$ref'][len('#/$defs/'):]],
-                      **{key: rule for key, rule in schema.items() if key != '$ref'})
-    kind = schema.get('type')
-    if kind and (not isinstance(value, types[kind]) or isinstance(value, bool)):
-        yield '%s is %s; right is: %s' % (at, told(value), kind)
-        return
-    for key, rule in schema.items():
-        if key in ('type', 'title', 'description', '$schema', '$defs'):
-            continue
-        if key == 'const':
-            good = value == rule and not isinstance(value, bool)
-        elif key == 'enum':
-            good = value in rule
-        elif key == 'pattern':
-            good = not isinstance(value, str) or re.search(rule.replace('$', r'\Z'), value) is not None
-        elif key in ('minLength', 'minItems', 'minProperties'):
-            good = len(value) >= rule
-        elif key == 'minimum':
-            good = value >= rule
-        elif key == 'uniqueItems':
-            good = not rule or len({json.dumps(item, sort_keys=True) for item in value}) == len(value)
-        elif key == 'required':
-            lost = [name for name in rule if name not in value]
-            if lost:
-                yield '%s has no %s; right is: all of %s' % (at, ', '.join(lost), ', '.join(rule))
-            continue
-        elif key == 'items':
-            for index, item in enumerate(value):
-                yield from misfits(item, rule, whole, '%s[%d]' % (where, index))
-            continue
-        elif key == 'propertyNames':
-            for name in value:
-                yield from misfits(name, rule, whole, 'a name in %s' % at)
-            continue
-        elif key in ('properties', 'additionalProperties'):
-            known = schema.get('properties', {})
-            for name, item in value.items():
-                inside = '%s.%s' % (where, printable(name)) if where else printable(name)
-                if key == 'properties' and name in known:
-                    yield from misfits(item, known[name], whole, inside)
-                elif key == 'additionalProperties' and name not in known:
-                    if rule is False:
-                        yield '%s is there; right is: no such member' % inside
-                    elif isinstance(rule, dict):
-                        yield from misfits(item, rule, whole, inside)
-            continue
-        else:
-            raise ValueError('the schema has %s, which is not known here' % key)
-        if not good:
-            yield '%s is %s; right is: %s %s' % (at, told(value), key, told(rule))
 
 
 def read_facts(tree: Tree, schema: Mapping[str, Any]) -> Tuple[Dict[str, Any], List[str]]:

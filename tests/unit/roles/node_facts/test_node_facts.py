@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from tests.unit.roles import ROLES, library
+from tests.unit.roles import ROLES, library, module_utils
 
+trees: Any = module_utils('node_facts_tree')
+shape: Any = module_utils('node_facts_schema')
 module: Any = library('node-facts', 'node_facts')
 LIBRARY = ROLES.parent
 SCHEMA = json.loads((LIBRARY / 'node' / 'facts.schema.json').read_text(encoding='utf-8'))
@@ -100,7 +102,7 @@ class TestImage(unittest.TestCase):
 
     def test_files_without_an_end(self) -> None:
         maker.make(str(self.root))
-        with mock.patch.object(module, 'FILE_LIMIT', 3):
+        with mock.patch.object(trees, 'FILE_LIMIT', 3):
             self.assertIn('/opt/cache/files/get-pip.py is longer than 3 bytes', self.again()[0] + self.again()[1])
 
     def test_no_more_lines_than_can_be_read(self) -> None:
@@ -113,7 +115,7 @@ class TestImage(unittest.TestCase):
         self.assertTrue(all(line.isprintable() for line in found))
 
     def test_heads(self) -> None:
-        tree = module.Tree(str(self.root))
+        tree = trees.Tree(str(self.root))
         for files, expected in (
                 ({}, None), ({'r/HEAD': 'b' * 40 + '\n'}, 'b' * 40), ({'r/HEAD': 'ref: refs/heads/x\n'}, ''),
                 ({'r/HEAD': 'ref: refs/heads/x\n', 'r/refs/heads/x': 'c' * 40 + '\n'}, 'c' * 40),
@@ -123,7 +125,7 @@ class TestImage(unittest.TestCase):
                 maker.put(str(self.root), files)
                 self.assertEqual(module.head(tree, '/r'), expected)
         maker.put(str(self.root), {'r/.git/HEAD': 'ref: refs/../../../etc/shadow\n'})
-        with self.assertRaises(module.Strange):
+        with self.assertRaises(trees.Strange):
             module.head(tree, '/r')
 
     def test_resolvers(self) -> None:
@@ -154,12 +156,12 @@ class TestSchema(unittest.TestCase):
                 ({'type': 'object', 'propertyNames': {'pattern': '^a'}}, {'a': 1}, {'b': 1}),
                 ({'$ref': '#/$defs/path', 'minLength': 2, '$defs': {'path': {'type': 'string'}}}, '/x', '/')):
             with self.subTest(schema=schema):
-                self.assertEqual(list(module.misfits(good, schema, schema)), [])
-                self.assertEqual(len(list(module.misfits(bad, schema, schema))), 1)
+                self.assertEqual(list(shape.misfits(good, schema, schema)), [])
+                self.assertEqual(len(list(shape.misfits(bad, schema, schema))), 1)
 
     def test_a_word_that_is_not_known(self) -> None:
         with self.assertRaisesRegex(ValueError, 'maxLength'):
-            list(module.misfits('x', {'maxLength': 1}, {}))
+            list(shape.misfits('x', {'maxLength': 1}, {}))
 
 
 class TestInput(unittest.TestCase):
@@ -181,5 +183,5 @@ class TestRunning(unittest.TestCase):
             with self.subTest(text=text), mock.patch.dict(os.environ, PATH=f'{folder}:{os.environ["PATH"]}'):
                 script.write_text(f'#!/bin/sh\n{text}\n', encoding='utf-8')
                 script.chmod(0o755)
-                found = list(module.check_units(module.Tree('/'), {}, False))
+                found = list(module.check_units(trees.Tree('/'), {}, False))
                 self.assertEqual([line.split(';')[0] for line in found], expected)
