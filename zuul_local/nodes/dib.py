@@ -77,9 +77,12 @@ def build(label: Label, form: str, output: Path, site: Site, report: Report, *, 
     venv = ensure_venv(PROFILE, (LOCK,))
     output.mkdir(parents=True, exist_ok=True)
     cache = cache_dir() / 'dib'
-    if fresh:
-        shutil.rmtree(cache, ignore_errors=True)
-    with image.alone(f'{label.image}.{form}'), image.working_folder(output) as scratch:
+    with image.alone('dib'), image.working_folder(output) as scratch:      # all share what diskimage-builder keeps
+        if made.exists() and not fresh:
+            report(f'image {made.name}: made meanwhile')
+            return made
+        if fresh:
+            shutil.rmtree(cache, ignore_errors=True)
         folders = Folders(scratch / 'site', scratch / 'facts.json', scratch / 'tmp', cache,
                           lists.resolve() if lists else None)
         for folder in (folders.site, folders.scratch, folders.cache):
