@@ -14,6 +14,7 @@ options:
   sources: {description: Places to try in this order., type: list, elements: str, default: [index, archive]}
   archive: {description: Folder of packages with an index., type: str, default: /opt/cache/packages}
   install: {description: Whether to install what is missing., type: bool, default: false}
+  start_services: {description: Whether daemons start when their packages are installed (apt only)., type: bool, default: true}
   lock_timeout: {description: Seconds to wait for another package manager., type: int, default: 120}
   reported_as: {description: Name that messages begin with., type: str, default: ensure-system-packages}
 attributes:
@@ -40,13 +41,14 @@ import os
 import re
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Callable, Iterator, NoReturn, Sequence, Tuple
 from urllib.parse import quote
 
 from ansible.module_utils import ensure_system_packages_managers as managers
 
 SOURCES = ('index', 'archive')
+POLICY = '#!/bin/sh\n# of the role ensure-system-packages, for the time of an installation\n'
 FRESH = 3600    # seconds that the lists of the distribution are good for
 Run = Callable[[Sequence[str], int], Tuple[int, str, str]]
 
@@ -195,6 +197,26 @@ def archive_options(archive: str) -> Iterator[list[str]]:
                f'--option=Dir::State::Lists={scratch}/lists', f'--option=Dir::Cache={scratch}/cache']
 
 
+@contextmanager
+def services_stay_down(path: str = '/usr/sbin/policy-rc.d') -> Iterator[None]:
+    """Have no daemon started by its package, as invoke-rc.d(8) and deb-systemd-invoke(1p) ask *path* whether to.
+
+    It forbids only while this process lives, so that one that is killed leaves no harm. A file of the node's own stays.
+    """
+    if os.path.lexists(path):
+        with open(path, encoding='utf-8', errors='replace') as stream:
+            if not stream.read().startswith(POLICY):
+                yield
+                return
+    with open(path, 'w', encoding='utf-8') as stream:
+        stream.write(f'{POLICY}[ -d /proc/{os.getpid()} ] && exit 101\nexit 0\n')
+    os.chmod(path, 0o755)
+    try:
+        yield
+    finally:
+        os.unlink(path)
+
+
 def install(manager: str, source: str, names: list[str], params: dict[str, Any], run: Run) -> None:
     """Install *names* from *source*. Raises PassedOver, Refused."""
     lock_timeout = params['lock_timeout']
@@ -256,8 +278,10 @@ def ensure(params: dict[str, Any], run: Run, release: str, check_mode: bool = Fa
         torn = mend(run) if manager == 'apt-get' else []
         wanted = [*missing, *(name for name in torn if name.partition(':')[0] not in missing)]
         for source in params['sources']:
+            quiet = manager == 'apt-get' and not params['start_services']
             try:
-                install(manager, source, wanted, params, run)
+                with services_stay_down() if quiet else nullcontext():
+                    install(manager, source, wanted, params, run)
             except PassedOver as reason:
                 result['passed_over'].append({'source': source, 'why': str(reason)})
                 continue
@@ -283,6 +307,7 @@ def main() -> None:
             'archive': {'type': 'str', 'default': '/opt/cache/packages'},
             'install': {'type': 'bool', 'default': False},
             'lock_timeout': {'type': 'int', 'default': 120},
+            'start_services': {'type': 'bool', 'default': True},
             'reported_as': {'type': 'str', 'default': 'ensure-system-packages'},
         },
         supports_check_mode=True)

@@ -15,7 +15,7 @@ DEBIAN = 'PRETTY_NAME="Debian 12"\nID=debian\n'
 FEDORA = 'PRETTY_NAME="Fedora 42"\nID=fedora\n'
 SUSE = 'ID=opensuse-leap\nID_LIKE="suse"\n'
 PARAMS = {'names': ['hello'], 'sources': ['index', 'archive'], 'archive': '/nonexistent', 'install': True,
-          'lock_timeout': 0, 'reported_as': 'a-role'}
+          'lock_timeout': 0, 'reported_as': 'a-role', 'start_services': True}
 Answer = tuple[int, str, str]
 
 
