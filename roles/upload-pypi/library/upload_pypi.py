@@ -51,6 +51,7 @@ lines: {description: What a reader should know., type: list, elements: str, retu
 
 import base64
 import hashlib
+import html
 import json
 import os
 import re
@@ -68,7 +69,9 @@ _HERE = ('localhost', '127.0.0.1', '::1')
 _LARGEST_ANSWER = 1 << 20
 _SECONDS_OF_EXCHANGE = 30
 _STATUS = re.compile(r'HTTPError: (?P<status>[0-9]{3}) (?P<reason>[^\n]*?)\s+from\s+(?P<url>\S+)')
-_EXISTS = re.compile('already exist|updating asset|overwrite artifact|already been taken', re.IGNORECASE)
+_EXISTS = re.compile(r'already\s+exist|updating\s+asset|overwrite\s+artifact|already\s+been\s+taken', re.IGNORECASE)
+_BODY = re.compile(r'Response from [^\n]*\n[^\n]*\n(?P<body>.*?)(?=^ERROR)', re.DOTALL | re.MULTILINE)
+_LONGEST_BODY = 20000
 _UNREACHABLE = re.compile('ConnectionError|MaxRetryError|NewConnectionError|NameResolutionError|ConnectTimeout'
                           '|ProxyError|Connection refused|timed out')
 _UNTRUSTED = re.compile('SSLError|CERTIFICATE_VERIFY_FAILED')
@@ -189,13 +192,21 @@ def _reasons(raw: bytes, token: str) -> str:
     return ': ' + ascii(hide(text, [token]))[1:-1][:500] if text else ''
 
 
+def plain(page: str) -> str:
+    """Return the text of an answer of an index, which may be a page, on one line. Pure."""
+    text = re.sub(r'(?is)<(style|script|head|h1)\b.*?</\1>', ' ', re.sub('(?m)^INFO', '', page))
+    return ' '.join(html.unescape(re.sub('<[^>]*>', ' ', text)).split())
+
+
 def verdict(said: str) -> Tuple[int, str]:
     """Return status and reason that an index gave, as twine prints them; 0 without status. Pure."""
     match = _STATUS.search(said)
     if match:
-        rest = said[match.end():].strip().splitlines()
-        text = ' '.join([match['reason'].strip()] + [line.strip() for line in rest[:1]]).strip()
-        return int(match['status']), text
+        body = _BODY.search(said)
+        parts = [match['reason'].strip(), *(line.strip() for line in said[match.end():].strip().splitlines()[:1]),
+                 plain(body['body'][:_LONGEST_BODY]) if body else '']
+        return int(match['status']), ': '.join(
+            part for at, part in enumerate(parts) if part and not any(part in other for other in parts[:at]))
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     marked = [line for line in lines if re.match('ERROR|[A-Za-z.]*(Error|Invalid[A-Za-z]*|Exception)', line)]
     return 0, (marked or lines or ['it said nothing'])[-1]
@@ -234,10 +245,11 @@ def command(executable: str, path: str) -> List[str]:
 
 def environment(environ: Mapping[str, str], url: str, user: str, password: str) -> Dict[str, str]:
     """Return the environment of twine. Pure."""
-    kept = {name: value for name, value in environ.items() if name not in _NEVER}
+    # With TERM=dumb, it would break lines after 80 characters.
+    kept = {name: value for name, value in environ.items() if name not in (*_NEVER, 'TERM')}
     return {**kept, 'TWINE_REPOSITORY_URL': url, 'TWINE_USERNAME': user, 'TWINE_PASSWORD': password,
             'LC_ALL': 'C.UTF-8',
-            'NO_COLOR': '1', 'TERM': 'dumb', 'COLUMNS': '1000', 'PYTHONIOENCODING': 'utf-8',
+            'NO_COLOR': '1', 'COLUMNS': '1000', 'PYTHONIOENCODING': 'utf-8',
             'PYTHON_KEYRING_BACKEND': 'keyring.backends.null.Keyring'}
 
 
@@ -309,7 +321,8 @@ def run(argv: Sequence[str], environ: Mapping[str, str], timeout: int) -> Tuple[
         return 1, 'Error: timed out after %d s (upload_pypi_timeout)' % timeout
     except OSError as error:
         return 1, 'Error: %s' % error
-    return done.returncode, done.stdout.decode('utf-8', 'replace')
+    # It fills each line with blanks.
+    return done.returncode, '\n'.join(line.rstrip() for line in done.stdout.decode('utf-8', 'replace').split('\n'))
 
 
 def main() -> None:

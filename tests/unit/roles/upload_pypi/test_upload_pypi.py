@@ -29,6 +29,19 @@ INFO     Response from https://index.example/:
 ERROR    HTTPError: 403 Forbidden from https://index.example/
          Invalid or non-existent authentication information for {TOKEN}
 '''
+PAGE = '''INFO     Response from http://a/:
+         400 Bad Request
+INFO
+             <html>
+                 <head><title>Error: 400</title><style type="text/css">html {color: #eee}
+         </style></head>
+                 <h1>Error: 400 Bad Request</h1> <p>Sorry, <tt>&#039;http://a/&#039;</tt>
+                    caused an error:</p>
+                     <pre>Package &#039;a.whl&#039; already
+         exists!</pre></html>
+ERROR    HTTPError: 400 Bad Request from http://a/
+         Bad Request
+'''
 CONFLICT = 'ERROR    HTTPError: 409 Conflict from http://127.0.0.1/\n         Package already there\n'
 PRESENT = '''ERROR    HTTPError: 400 File already exists ('a.whl') from https://upload.pypi.org/legacy/
          Bad Request
@@ -120,14 +133,14 @@ class UploadTest(unittest.TestCase):
     def test_a_refusal_names_file_index_and_reason(self) -> None:
         self.answer(FORBIDDEN)
         self.assertEqual(self.refused(), (
-            "https://upload.pypi.org/legacy/ did not take 'thing-1.0.tar.gz': 403 Forbidden Invalid or non-existent "
+            "https://upload.pypi.org/legacy/ did not take 'thing-1.0.tar.gz': 403 Forbidden: Invalid or non-existent "
             'authentication information for ***. Look whether the token or password is that of this index, is still '
             'valid, '
             'and may upload this project. Nothing was uploaded before it.'))
         self.assertEqual(len(self.calls()), 1)
 
     def test_what_is_there_already(self) -> None:
-        for said in (CONFLICT, PRESENT):
+        for said in (CONFLICT, PRESENT, PAGE):
             self.answer(said)
             self.assertIn('An index takes a file once', self.refused())
             result = module.upload(self.params(skip_existing=True), [])
@@ -145,12 +158,11 @@ class UploadTest(unittest.TestCase):
                 self.assertIn(words, module.advice(status, said))
 
     def test_verdicts(self) -> None:
-        for said, expected in ((PRESENT, (400, "File already exists ('a.whl') Bad Request")),
-                               ('', (0, 'it said nothing')),
-                               ('a\nERROR    InvalidDistribution: no metadata\nb', (0, 'ERROR    '
-                                                                                       'InvalidDistribution: no '
-                                                                                       'metadata')),
-                               ('a\nb\n', (0, 'b'))):
+        for said, expected in (
+                (PRESENT, (400, "File already exists ('a.whl'): Bad Request")),
+                (PAGE, (400, "Bad Request: Sorry, 'http://a/' caused an error: Package 'a.whl' already exists!")),
+                ('', (0, 'it said nothing')), ('a\nb\n', (0, 'b')),
+                ('a\nERROR    InvalidDistribution: none\nb', (0, 'ERROR    InvalidDistribution: none'))):
             self.assertEqual(module.verdict(said), expected)
 
     def test_a_file_that_was_changed_and_a_program_that_hangs(self) -> None:
