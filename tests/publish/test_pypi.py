@@ -25,6 +25,7 @@ name = "example-thing"
 dynamic = ["version"]
 description = "An example"
 readme = "README.rst"
+requires-python = ">=3.8"
 license = {{text = "Apache-2.0"}}
 optional-dependencies = {{more = ["six>=1.16"]}}
 

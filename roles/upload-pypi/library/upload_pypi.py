@@ -321,8 +321,9 @@ def run(argv: Sequence[str], environ: Mapping[str, str], timeout: int) -> Tuple[
         return 1, 'Error: timed out after %d s (upload_pypi_timeout)' % timeout
     except OSError as error:
         return 1, 'Error: %s' % error
-    # It fills each line with blanks.
-    return done.returncode, '\n'.join(line.rstrip() for line in done.stdout.decode('utf-8', 'replace').split('\n'))
+    # It writes in colours whatever it is told, and fills each line with blanks.
+    said = re.sub('\x1b\\[[0-9;]*m', '', done.stdout.decode('utf-8', 'replace'))
+    return done.returncode, '\n'.join(line.rstrip() for line in said.split('\n'))
 
 
 def main() -> None:

@@ -139,6 +139,12 @@ class UploadTest(unittest.TestCase):
             'and may upload this project. Nothing was uploaded before it.'))
         self.assertEqual(len(self.calls()), 1)
 
+    def test_colours_and_blanks_hide_nothing(self) -> None:
+        self.answer(PAGE.replace('ERROR   ', '\x1b[31mERROR   \x1b[0m').replace('INFO    ', '\x1b[34mINFO    \x1b[0m')
+                    .replace('\n', ' ' * 900 + '\n'))
+        self.assertIn("400 Bad Request: Sorry, 'http://a/' caused an error: Package 'a.whl' already exists!",
+                      self.refused())
+
     def test_what_is_there_already(self) -> None:
         for said in (CONFLICT, PRESENT, PAGE):
             self.answer(said)
