@@ -26,7 +26,7 @@ class Line:
 class Choice:
     """:ivar templates: those that are used; *jobs* likewise.
 
-    :ivar first: the job to try first; empty when only a template says.
+    :ivar first: the job to try first.
     """
 
     templates: tuple[Line, ...]
@@ -46,7 +46,7 @@ def choose(facts: Facts, starters: Mapping[str, Any]) -> Choice | None:
     templates, jobs, first = _tests(runner, facts, starters) if runner else ([], [], '')
     for one in more:
         templates.append(Line(one['template'], one['because'].format(where=facts.marks[one['mark']])))
-    return Choice(tuple(templates), tuple(jobs), first or (jobs[0].name if jobs else ''))
+    return Choice(tuple(templates), tuple(jobs), first or jobs[0].name if runner else more[0]['job'])
 
 
 def names(starters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -108,10 +108,10 @@ def _variables(runner: Mapping[str, Any], facts: Facts) -> Iterator[tuple[str, A
 
 
 def _sentence(runner: Mapping[str, Any], facts: Facts) -> str:
-    said = f'{facts.marks[runner["mark"]]} is there'
-    if runner['mark'] != 'pytest' and facts.pytest[1] and any(key in runner for key in ('groups', 'extras')):
-        said += f', and {facts.marks["pytest"]} brings pytest'
-    return f'{said}.'
+    said = str(runner['because']).format(where=facts.marks[runner['mark']])
+    if runner['mark'] != 'pytest' and any(key in runner for key in ('groups', 'extras')) and facts.pytest[1]:
+        said += f' As for pytest, {facts.marks["pytest"]}.'
+    return said
 
 
 def _short(version: str) -> str:

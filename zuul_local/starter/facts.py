@@ -65,18 +65,19 @@ def look(files: Mapping[str, str], folders: Sequence[str] = ()) -> Facts:
     if 'uv.lock' in files:
         marks['uv'] = 'uv.lock'
     if _at(pyproject, 'tool', 'hatch', 'envs'):
-        marks['hatch'] = 'the environments of hatch in pyproject.toml'
+        marks['hatch'] = 'pyproject.toml'
     pytest = _pytest(files, pyproject, setup)
     if pytest != ('', ''):
-        marks['pytest'] = f'the {pytest[0]} {pytest[1]}' if pytest[0] != 'requirements' else pytest[1]
+        marks['pytest'] = f'the {pytest[0]} {pytest[1]} brings it' if pytest[0] != 'requirements' else \
+            f'{pytest[1]} names it'
     elif 'pytest.ini' in files or _at(pyproject, 'tool', 'pytest') or setup.has_section('tool:pytest'):
-        marks['pytest'] = 'the settings of pytest'
+        marks['pytest'] = 'it has settings here'
     if re.search(r'^test\s*:(?!=)', files.get('Makefile', ''), re.MULTILINE):
-        marks['make'] = 'the target test of Makefile'
+        marks['make'] = 'Makefile'
     tests = [folder for folder in ('tests', 'test') if folder in folders]
-    packaged = 'project' in pyproject or 'setup.py' in files or setup.has_section('metadata')
+    packaged = 'build-system' in pyproject or 'setup.py' in files
     if tests and (packaged or pyproject):
-        marks['unittest'] = f'the folder {tests[0]}'
+        marks['unittest'] = tests[0]
     if '.pre-commit-config.yaml' in files:
         marks['pre_commit'] = '.pre-commit-config.yaml'
     if 'doc/source/conf.py' in files and 'docs' not in environments:
@@ -84,7 +85,7 @@ def look(files: Mapping[str, str], folders: Sequence[str] = ()) -> Facts:
     if 'releasenotes/notes' in folders:
         marks['release_notes'] = 'releasenotes/notes'
     if packaged:
-        marks['package'] = 'pyproject.toml' if 'project' in pyproject else 'setup.py or setup.cfg'
+        marks['package'] = 'pyproject.toml' if 'build-system' in pyproject else 'setup.py'
     pythons, oldest, where = _pythons(environments, marks.get('tox') or marks.get('nox', ''), pyproject, setup)
     return Facts(marks, frozenset(environments), pythons, oldest, where, pytest)
 

@@ -57,7 +57,7 @@ class TestInit(unittest.TestCase):
         told = json.loads(out)
         self.assertEqual((0, True), (code, told['written']))
         self.assertEqual([{'kind': 'job', 'name': 'run-test-command',
-                           'reason': 'the target test of Makefile is there.'}], told['chosen'])
+                           'reason': 'Makefile has a target test.'}], told['chosen'])
         self.assertEqual(['zuul-local check', 'zuul-local run run-test-command'], told['next'])
 
     def test_what_cannot_be_read_or_says_nothing(self):

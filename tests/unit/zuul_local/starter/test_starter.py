@@ -1,10 +1,12 @@
 """The first ``.zuul.yaml`` of a project: from its files to the text."""
 
 import unittest
+from pathlib import Path
 
 import yaml
 
 from zuul_local import paths
+from zuul_local.commands import init
 from zuul_local.starter import choice, facts, text
 
 STARTERS = yaml.safe_load((paths.LIBRARY / 'starters.yaml').read_text(encoding='utf-8'))
@@ -90,7 +92,7 @@ class TestLook(unittest.TestCase):
 
 class TestChoose(unittest.TestCase):
     def test_each_kind_of_project(self):
-        package = '[project]\nname = "x"\nrequires-python = ">=3.12"\n'
+        package = '[build-system]\n[project]\nname = "x"\nrequires-python = ">=3.12"\n'
         for files, folders, expected in (
                 ({'tox.ini': FULL}, [], (['python-jobs-py310'], [], 'tox-py311')),
                 ({'tox.ini': FULL, 'releasenotes/notes/x': ''}, ['releasenotes/notes'],
@@ -109,8 +111,8 @@ class TestChoose(unittest.TestCase):
                 ({'pytest.ini': ''}, [], ([], ['python-pytest'], 'python-pytest')),
                 ({'Makefile': 'test:\n\ttrue\n'}, [], ([], ['run-test-command'], 'run-test-command')),
                 ({'setup.py': ''}, ['tests'], (['python-release'], ['run-test-command'], 'run-test-command')),
-                ({'.pre-commit-config.yaml': ''}, [], (['python-pre-commit'], [], '')),
-                ({'doc/source/conf.py': ''}, [], (['python-publish-docs'], [], '')),
+                ({'.pre-commit-config.yaml': ''}, [], (['python-pre-commit'], [], 'python-pre-commit')),
+                ({'doc/source/conf.py': ''}, [], (['python-publish-docs'], [], 'build-sphinx-docs')),
                 ({'Makefile': 'test := 1\n'}, [], None),
                 ({'setup.py': ''}, [], None)):
             with self.subTest(files=files):
@@ -119,7 +121,7 @@ class TestChoose(unittest.TestCase):
     def test_full_noxfile(self):
         noxfile = ''.join(f'@nox.session\ndef {name}(s): ...\n' for name in ('tests', 'docs', 'cover', 'linters'))
         found = chosen({'noxfile.py': noxfile, 'pyproject.toml': '[project]\nrequires-python = ">=3.13"\n'})
-        self.assertEqual((['python-nox-jobs-py313', 'python-release'], [], 'nox'), found)
+        self.assertEqual((['python-nox-jobs-py313'], [], 'nox'), found)
 
     def test_what_jobs_are_told(self):
         group = '[dependency-groups]\ntest = ["pytest"]\n'
@@ -148,7 +150,7 @@ class TestChoose(unittest.TestCase):
 
 class TestText(unittest.TestCase):
     def test_it_says_why(self):
-        files = {'uv.lock': '', 'pyproject.toml': '[project]\nname = "x"\n[dependency-groups]\ntest = ["pytest"]\n'}
+        files = {'uv.lock': '', 'pyproject.toml': '[build-system]\n[dependency-groups]\ntest = ["pytest"]\n'}
         written = text.text(choice.choose(facts.look(files), STARTERS), ['check', 'gate'])
         self.assertEqual('''\
 - project:
@@ -158,7 +160,7 @@ class TestText(unittest.TestCase):
     check:
       # What runs on each new patch set.
       jobs: &jobs
-        # uv.lock is there, and the group test brings pytest.
+        # uv.lock describes the environment. As for pytest, the group test brings it.
         - python-uv-run:
             vars:
               python_uv_run_command: pytest
@@ -175,3 +177,14 @@ class TestText(unittest.TestCase):
         self.assertEqual([{'project': {'templates': ['python-jobs-py310']}}], yaml.safe_load(written))
         self.assertIn('# tox.ini has linters, docs and cover; Python 3.10 is the oldest of the environments of tox.ini',
                       written)
+
+
+class TestExamples(unittest.TestCase):
+    def test_each_has_what_would_be_written(self):
+        there = sorted(path.parent for path in Path(paths.LIBRARY, 'examples').glob('*/.zuul.yaml')
+                       if path.read_text(encoding='utf-8').startswith(text.HEAD))
+        self.assertEqual(['hello-hatch', 'hello-pre-commit', 'hello-pytest', 'hello-uv'], [path.name for path in there])
+        for folder in there:
+            with self.subTest(example=folder.name):
+                written = text.text(choice.choose(init.look(folder), STARTERS), STARTERS['pipelines'])
+                self.assertEqual((folder / '.zuul.yaml').read_text(encoding='utf-8'), written)
