@@ -115,6 +115,12 @@ source = { editable = "." }
     'tox.ini': '[tox]\nenvlist = py311\n[testenv]\nskip_install = true\ncommands = python -m unittest\n',
     'noxfile.py': 'import nox\n\n\n@nox.session\ndef tests(session):\n    session.run("python", "-m", "unittest")\n',
     '.stestr.conf': '[DEFAULT]\ntest_path=./tests\n',
+    '.pre-commit-config.yaml': '''\
+repos:
+  - repo: local
+    hooks:
+      - {id: compiles, name: Python can read it, language: system, entry: python3 -m py_compile, types: [python]}
+''',
     'bindep.txt': 'bash [test]\n',
     'constraints.txt': 'packaging<26\n',
     'doc/source/conf.py': 'project = "Example"\n',
