@@ -122,7 +122,8 @@ class TestPlaces(RepositoryTest):
         self.commit({'tests/t.py': 'def test_b():\n    x\n\n\nclass A:\n    def test_a(self): x\n\n'
                                    '    async def test_b(self): x\n'})
         said = ('=== short test summary info ===\nFAILED tests/t.py::A::test_b[x::y] - no\n'
-                'FAILED tests/t.py::test_b - no\nFAILED tests/t.py::A::test_made - no\nERROR tests/t.py - no\n=== 3 failed, 1 error in 0.1s ===')
+                'FAILED tests/t.py::test_b - no\nFAILED tests/t.py::A::test_made - no\n'
+                'ERROR tests/t.py - no\n=== 3 failed, 1 error in 0.1s ===')
         self.assertEqual(self.comments(said), [
             ('tests/t.py', 8, 'A::test_b[x::y]: no'), ('tests/t.py', 1, 'test_b: no'),
             ('tests/t.py', 1, 'A::test_made: no'), ('tests/t.py', 1, 'tests/t.py: no')])
