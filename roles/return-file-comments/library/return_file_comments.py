@@ -146,7 +146,7 @@ def look(output: Dict[str, Any], formats: Sequence[str]) -> Iterator[Tuple[text.
         failed = '\n'.join(text.failed_commands(one) for one in texts)
         for report in output.get('reports') or ():
             said, name = str(report.get('text', ''))[-MAX_TEXT:], str(report.get('name', ''))
-            if said.lstrip('\ufeff \t\r\n').startswith('<') or (name and name in failed):
+            if said.lstrip('\ufeff \t\r\n').startswith('<') or names(failed, name):
                 yield from ((one, True) for one in data.findings(said) or ())
     for one in texts:
         written = data.findings(one) if 'data' in formats else None
@@ -154,6 +154,11 @@ def look(output: Dict[str, Any], formats: Sequence[str]) -> Iterator[Tuple[text.
             yield from ((found, False) for found in text.findings(one, formats))
         else:
             yield from ((found, True) for found in written)
+
+
+def names(commands: str, name: str) -> bool:
+    """Whether *commands* name a file, with or without its folder."""
+    return bool(name) and bool(re.search(r'(?<![^\s/=>:"\'])%s(?![^\s;"\'])' % re.escape(name), commands))
 
 
 def said_before(one: Comment, others: Sequence[Comment]) -> bool:

@@ -200,6 +200,7 @@ class TestReports(RepositoryTest):
         for text, name, said, expected in (
                 (named, 'ruff.json', self.RUFF, ruff), ('lint: OK ✔ in 1 seconds', 'ruff.json', self.RUFF, []),
                 ('', 'junit.xml', self.TESTS, tests), (named, 'other.json', self.RUFF, []), (named, '', self.RUFF, []),
+                (named, 'uff.json', self.RUFF, []), (named.replace(' out/', ' >'), 'ruff.json', self.RUFF, ruff),
                 ('lint: commands[0]> ruff check -o ruff.json', 'ruff.json', self.RUFF, []),
                 (named, 'ruff.json', 'a.py:1: E1 x', []), (named, 'ruff.json', '[', [])):
             with self.subTest(text=text, name=name):
