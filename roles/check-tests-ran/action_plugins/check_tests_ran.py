@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ansible.plugins.action import ActionBase
 
 NOTHING = ('ignore', 'note', 'fail')
-MAX_NAMES = 5       # of environments that are told
+MAX_NAMES, MAX_SAID = 5, 3      # of environments and of runs that are told
 _ANSI = re.compile(r'\x1b\[[0-?]*[ -/]*[@-~]')
 # unittest, nose and trial say how many, skipped ones included, and then how that went
 _UNITTEST = re.compile(r'^(?P<said>Ran (?P<number>\d{1,9}) tests? in [\d.]{1,20}s)[^\n]*'
@@ -66,19 +66,29 @@ def left_out(text: str) -> str:
     return 'nox says: %s' % none['said'] if none else ''
 
 
-def judge(outputs: Sequence[str]) -> str:
+def summed_up(output: str) -> Dict[str, Any]:
+    """Return what the commands of a node say of tests: how many ran, in whose words, and what was left out altogether.
+
+    :param output: what they printed.
+    """
+    text = _ANSI.sub('', output.replace('\r\n', '\n'))
+    found = runs(text)
+    return {'ran': sum(run.ran for run in found), 'said': list(dict.fromkeys(run.said for run in found))[:MAX_SAID],
+            'left_out': '' if found else left_out(text), 'silent': not text.strip()}
+
+
+def judge(nodes: Sequence[Mapping[str, Any]]) -> str:
     """Return what is to be told of commands that passed, '' when a test was run or nobody said that none was.
 
-    :param outputs: what they printed, one text a node.
+    :param nodes: what the commands of each node come to; nothing of those that had none.
     """
-    texts = [_ANSI.sub('', one.replace('\r\n', '\n')) for one in outputs]
-    all_runs = [run for text in texts for run in runs(text)]
-    if any(run.ran for run in all_runs):
+    spoke = [node for node in nodes if node and not node['silent']]
+    if any(node['ran'] for node in spoke):
         return ''
-    if all_runs:
-        said = list(dict.fromkeys(run.said for run in all_runs))
-        return 'No test was run: %s.' % '; '.join(said[:3])
-    unused = [left_out(text) for text in texts if text.strip()]
+    said = list(dict.fromkeys(line for node in spoke for line in node['said']))[:MAX_SAID]
+    if said:
+        return 'No test was run: %s.' % '; '.join(said)
+    unused = [node['left_out'] for node in spoke]
     return 'No test was run: %s.' % unused[0] if unused and all(unused) else ''
 
 
@@ -88,7 +98,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         super().run(tmp, task_vars)
         _, args = self.validate_argument_spec({
-            'outputs': {'type': 'list', 'elements': 'str', 'required': True},
+            'output': {'type': 'str'},
+            'nodes': {'type': 'list', 'elements': 'dict', 'default': []},
             'nothing': {'type': 'str', 'required': True},
             'variable': {'type': 'str', 'required': True},
         })
@@ -96,6 +107,8 @@ class ActionModule(ActionBase):
             return {'failed': True, 'msg': (
                 "check-tests-ran: cannot continue, 1 problem:\n  - %s is '%s': it is none of %s. Write one of these."
                 % (args['variable'], args['nothing'], ', '.join(NOTHING)))}
-        told = judge(args['outputs']) if args['nothing'] != 'ignore' else ''
+        if args['output'] is not None:
+            return {'changed': False, **(summed_up(args['output']) if args['nothing'] != 'ignore' else summed_up(''))}
+        told = judge(args['nodes']) if args['nothing'] != 'ignore' else ''
         return {'changed': False, 'told': told,
                 'ansible_facts': {'check_tests_ran_told': [told] if told else []}}

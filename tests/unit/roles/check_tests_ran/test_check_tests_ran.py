@@ -25,6 +25,11 @@ NOX = ('nox > Running session tests-3.5\nnox > Session tests-3.5 skipped: Python
 NO_NOX = 'No sessions selected. Please select a session with -s <session name>.\n\nSessions defined in noxfile.py:\n'
 
 
+def judge(*outputs: str) -> str:
+    told: str = action.judge([action.summed_up(output) for output in outputs] + [{}])
+    return told
+
+
 class TestJudge(unittest.TestCase):
     def test_nothing_ran(self) -> None:
         for said, expected in (
@@ -42,7 +47,7 @@ class TestJudge(unittest.TestCase):
                 ('py311: commands[0]> x' + NO_UNITTEST + '  py311: OK (1.2 seconds)\n', 'Ran 0 tests in 0.000s'),
                 (NO_UNITTEST + STESTR.format(0, 0, 0), 'Ran 0 tests in 0.000s; Ran: 0 tests in 0.0599 sec')):
             with self.subTest(said=said[-60:]):
-                self.assertEqual(action.judge([said]), f'No test was run: {expected}.')
+                self.assertEqual(judge(said), f'No test was run: {expected}.')
 
     def test_something_ran_or_nobody_said_that_nothing_did(self) -> None:
         for said in (
@@ -56,32 +61,33 @@ class TestJudge(unittest.TestCase):
                 '    Ran 0 tests in 0.000s\n', 'log: no tests ran in 0.02s', 'Ran 0 tests',
                 'a test printed: Ran 0 tests in 0.000s\n'):
             with self.subTest(said=said[-60:]):
-                self.assertEqual(action.judge([said]), '')
+                self.assertEqual(judge(said), '')
 
     def test_nodes(self) -> None:
         for outputs, told in (([NO_UNITTEST, 'Ran 1 test in 0.1s\n\nOK\n'], False), ([NO_UNITTEST, NO_UNITTEST], True),
                               ([NO_UNITTEST, ''], True), ([TOX_4, '  lint: OK (1 seconds)\n'], False), ([], False),
                               ([TOX_4, TOX_4], True), ([TOX_4, ''], True)):
             with self.subTest(outputs=[one[-20:] for one in outputs]):
-                self.assertEqual(bool(action.judge(outputs)), told)
+                self.assertEqual(bool(judge(*outputs)), told)
 
     def test_what_is_told_is_short_and_plain(self) -> None:
         names = ''.join(f'  py{number}: SKIP (0.1 seconds)\n' for number in range(30))
-        self.assertEqual(action.judge([names]), 'No test was run: tox skipped py0, py1, py2, py3, py4, ….')
-        self.assertEqual(action.judge(['  <b>\x00: SKIP (0.1 seconds)\n']), '')
+        self.assertEqual(judge(names), 'No test was run: tox skipped py0, py1, py2, py3, py4, ….')
+        self.assertEqual(judge('  <b>\x00: SKIP (0.1 seconds)\n'), '')
 
     def test_time_stays_linear(self) -> None:
         for piece in ('\x1b[', 'Ran 0 tests in 0.', '1 skipped, ', '=', '  py: ', 'nox > * a',
                       'Ran: 0 tests in 1 sec\n - ', '\n', '=+ 1 passed'):
             with self.subTest(piece=piece):
                 start = time.monotonic()
-                action.judge([piece * (4_000_000 // len(piece))])
+                judge(piece * (4_000_000 // len(piece)))
                 self.assertLess(time.monotonic() - start, 10)
 
 
 class TestPlugin(unittest.TestCase):
     def run_plugin(self, **args: Any) -> Any:
         made = action.ActionModule.__new__(action.ActionModule)
+        args = {'output': None, 'nodes': [], **args}
         with mock.patch.object(action.ActionBase, 'run', return_value={}), \
                 mock.patch.object(made, 'validate_argument_spec', return_value=(None, args)):
             return made.run()
@@ -89,12 +95,14 @@ class TestPlugin(unittest.TestCase):
     def test_result(self) -> None:
         for nothing, told in (('note', True), ('fail', True), ('ignore', False)):
             with self.subTest(nothing):
-                result = self.run_plugin(outputs=[NO_UNITTEST], nothing=nothing, variable='x')
+                node = self.run_plugin(output=NO_UNITTEST, nothing=nothing, variable='x')
+                self.assertLess(len(str(node)), 200, 'the log of the build has this, not all that was printed')
+                result = self.run_plugin(nodes=[node, {}], nothing=nothing, variable='x')
                 self.assertEqual(bool(result['told']), told)
                 self.assertEqual(result['ansible_facts']['check_tests_ran_told'], [result['told']] if told else [])
 
     def test_refusal(self) -> None:
-        self.assertEqual(self.run_plugin(outputs=[], nothing='warn', variable='tox_tests_nothing'), {
+        self.assertEqual(self.run_plugin(output='', nothing='warn', variable='tox_tests_nothing'), {
             'failed': True, 'msg': 'check-tests-ran: cannot continue, 1 problem:\n'
             "  - tox_tests_nothing is 'warn': it is none of ignore, note, fail. Write one of these."})
 
