@@ -18,7 +18,7 @@ LIBRARY = Path(__file__).resolve().parents[1]
 TABLE = LIBRARY / 'doc' / 'source' / 'reference' / 'compatibility.yaml'
 HEADING = '**Differences to zuul-jobs**'
 STATES = ('same', 'better', 'different', 'not yet')
-KINDS = {'jobs': 'job', 'roles': 'role'}
+KINDS = {'jobs': ':zuul:job:`{}`', 'roles': ':zuul:role:`{}`'}      # other names are shown as they are
 
 
 def differences(readme: str) -> str:
@@ -52,7 +52,7 @@ def lines(kind: str, said: dict[str, Any]) -> Iterator[str]:
     for name, state, how in rows:
         if state != 'not yet':
             first, *others = how.splitlines() or ['']
-            yield f'   * - :zuul:{KINDS[kind]}:`{name}`'
+            yield f'   * - {KINDS.get(kind, "``{}``").format(name)}'
             yield f'     - {state}'
             yield f'     - {first}'.rstrip()
             yield from (f'       {line}'.rstrip() for line in others)
@@ -61,9 +61,10 @@ def lines(kind: str, said: dict[str, Any]) -> Iterator[str]:
 
 
 class Compatibility(Directive):
-    """``.. compatibility:: jobs`` or ``roles``."""
+    """``.. compatibility:: jobs``, or another kind of names that the table has."""
 
     required_arguments = 1
+    final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
         kind = self.arguments[0]

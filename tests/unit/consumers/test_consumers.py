@@ -125,6 +125,8 @@ class TestMeaning(unittest.TestCase):
     def test_what_a_project_says_wins(self) -> None:
         for name, job, variable, value in (
             ('smallest', 'tox-py311', 'tox_envlist', 'py311'),
+            ('client-library', 'cloud-tox-py312', 'tox_extra_args',
+             '-vv --skip-missing-interpreters=false -- --concurrency=2'),
             ('smallest', 'tox-py311', 'python_version', '3.11'),
             ('protocol-in-python', 'tox-py312', 'tox_envlist', 'ALL'),
             ('openstack-shaped-jobs', 'cloud-tox-py312', 'python_version', 3.12),
@@ -155,6 +157,13 @@ class TestMeaning(unittest.TestCase):
                 found, build = frozen(name, job)
                 self.assertEqual((branch, [label]), (found, [node.label for node in build.job.nodeset.getNodes()]))
 
+    def test_fips_comes_before_the_rest(self) -> None:
+        library = [path for project, path in playbooks(frozen('openstack-shaped-jobs', 'cloud-tox-py310')[1].job)
+                   if project == LIBRARY_NAME]
+        self.assertEqual(['playbooks/enable-fips/pre.yaml', 'playbooks/unittests/pre.yaml', 'playbooks/tox/pre.yaml',
+                          'playbooks/tox/run.yaml', 'playbooks/tox/post.yaml', 'playbooks/unittests/post.yaml'],
+                         library)
+
     def test_a_secret_reaches_the_playbook_of_the_library(self) -> None:
         job = frozen('mirrored-somewhere', 'mirrored-somewhere-upload')[1].job
         library = [one for one in job.run if one['project'] == 'zuul/zuul-jobs']
@@ -171,6 +180,15 @@ class TestNames(unittest.TestCase):
 
     def test_roles(self) -> None:
         self._same('roles', {folder.name for folder in (paths.LIBRARY / 'roles').iterdir() if folder.is_dir()}, 201)
+
+    def test_variables_of_playbooks(self) -> None:
+        said = support.table()['playbook variables']
+        self.assertEqual(6, len(said))
+        for variable, state in said.items():
+            with self.subTest(variable=variable):
+                if state != 'not yet':
+                    playbook = paths.LIBRARY / next(iter(state.values()))
+                    self.assertRegex(playbook.read_text(), rf'\b{variable}\b')
 
     def test_a_role_that_differs_says_how_in_its_readme(self) -> None:
         for name, said in support.table()['roles'].items():
