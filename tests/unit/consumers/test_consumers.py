@@ -7,6 +7,8 @@ import unittest
 from collections.abc import Iterator
 from typing import Any
 
+import yaml
+
 from tests.unit.consumers import support
 from zuul_local import paths
 from zuul_local.errors import UserError
@@ -117,6 +119,30 @@ class TestFreezing(unittest.TestCase):
                 seen |= {path for project, path in playbooks(frozen(name, job)[1].job) if project == LIBRARY_NAME}
         self.assertEqual([], sorted(path for path in seen if not (paths.LIBRARY / path).is_file()))
         self.assertIn('playbooks/tox/run.yaml', seen)
+
+
+class TestTemplates(unittest.TestCase):
+
+    def test_every_job_of_every_template(self) -> None:
+        stanzas = [stanza for file in sorted((paths.LIBRARY / 'zuul.d').glob('*.yaml'))
+                   for stanza in yaml.safe_load(file.read_text())]
+        templates = [stanza['project-template'] for stanza in stanzas if 'project-template' in stanza]
+        self.assertGreater(len(templates), 5)
+        for template in templates:
+            for pipeline in template.keys() - KEYS:
+                for job in template[pipeline]['jobs']:
+                    job = job if isinstance(job, str) else next(iter(job))
+                    with self.subTest(template=template['name'], job=job):
+                        freeze(support.at('smallest', 'master'), job)
+
+    def test_what_a_project_says_counts_more(self) -> None:
+        for job, voting in (('tox-py311', True), ('tox-py314', False)):
+            with self.subTest(job=job):
+                build = frozen('templated', job)[1]
+                self.assertEqual(('check', voting), (build.pipeline, build.job.voting))
+
+    def test_a_project_with_templates_alone(self) -> None:
+        self.assertEqual('check', frozen('templated-nox', 'nox-py312')[1].pipeline)
 
 
 class TestMeaning(unittest.TestCase):
