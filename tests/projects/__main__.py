@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,24 +40,40 @@ def count(output: str) -> int | None:
     return None
 
 
+def finished(argv: list[str]) -> tuple[int, str]:
+    """Run *argv* to its end; return its exit code and what it said beside its result.
+
+    When it takes too long, or somebody stops this program, it is told to stop, and cleans up.
+    """
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                          text=True) as child:
+        try:
+            _, said = child.communicate(timeout=LONGEST)
+        except BaseException as error:
+            child.send_signal(signal.SIGINT)
+            _, said = child.communicate()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+    return child.returncode, said
+
+
 def run(project: source.Project, label: str, python: str, plain: bool) -> dict[str, Any]:
     """Run *project* on *label*, through its job or without one, and return what came of it."""
     with tempfile.TemporaryDirectory(prefix='zuul-local-project-') as scratch:
         name = re.sub(r'[^a-z0-9]', '-', project.name)
         folder = source.repository(project, source.fetch(project, CACHE), Path(scratch) / name, python)
         begun = time.monotonic()
-        done = subprocess.run(
-            [paths.LIBRARY / 'zuul-local', 'run', '--json', '--project', folder, '--label', label,
-             source.PLAIN if plain else source.JOB],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LONGEST, check=False)
+        job = source.PLAIN if plain else source.JOB
+        code, said = finished([str(paths.LIBRARY / 'zuul-local'), 'run', '--json', '--project', str(folder),
+                               '--label', label, job])
         seconds = time.monotonic() - begun
         outputs = sorted((folder / '.zuul-local').glob('builds/*/job-output.txt'))
-        output = outputs[-1].read_text(errors='replace') if outputs else done.stderr
-        if done.returncode:
+        output = outputs[-1].read_text(errors='replace') if outputs else said
+        if code:
             kept = CACHE / f'{project.name}-{label}{"-plain" if plain else ""}.txt'
             kept.write_text(output)
             print(f'  its output: {kept}', file=sys.stderr)
-    result = {0: 'SUCCESS', 1: 'FAILURE'}.get(done.returncode, f'exit code {done.returncode}')
+    result = {0: 'SUCCESS', 1: 'FAILURE'}.get(code, f'exit code {code}')
     return {'name': project.name, 'version': project.version, 'style': project.style, 'label': label,
             'job': 'plain venv' if plain else project.job, 'result': result, 'tests': count(output),
             'seconds': round(seconds)}
@@ -93,6 +110,7 @@ def main() -> int:
     unknown = sorted(set(args.names) - set(known))
     if unknown:
         parser.error(f'{", ".join(unknown)}: not in {source.LIST}. There are: {", ".join(known)}.')
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     labels = load_labels()
     failed = 0
     for name in args.names or known:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import sys
 import tarfile
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import yaml
 
@@ -119,6 +121,12 @@ class TestResult(unittest.TestCase):
         ):
             with self.subTest(output=output):
                 self.assertEqual(number, program.count(output))
+
+    def test_a_run_that_takes_too_long_is_told_to_stop(self) -> None:
+        waits = ('import time, sys\ntry:\n time.sleep(60)\nexcept KeyboardInterrupt:\n sys.stderr.write("cleaned up")\n'
+                 ' sys.exit(130)')
+        with mock.patch.object(program, 'LONGEST', 2):
+            self.assertEqual((130, 'cleaned up'), program.finished([sys.executable, '-S', '-c', waits]))
 
     def test_a_table_has_a_column_for_each_label(self) -> None:
         record = {'name': 'x', 'version': '1', 'style': 'flit', 'job': 'tox', 'result': 'SUCCESS', 'tests': 3,
