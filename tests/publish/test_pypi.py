@@ -123,8 +123,8 @@ class PypiTest(PublishTest):
                '--disable-pip-version-check', 'install', '--no-cache-dir', '--index-url', f'{url}simple/')
         subprocess.run((*pip, '--require-hashes', '-r', self.top / 'requirements.txt'), check=True, timeout=SECONDS,
                        env={**os.environ, 'no_proxy': '127.0.0.1'})
-        said = subprocess.run((self.top / 'venv/bin/example-thing',), check=True, stdout=subprocess.PIPE, text=True)
-        self.assertEqual(said.stdout, 'it works\n')
+        works = subprocess.run((self.top / 'venv/bin/example-thing',), check=True, stdout=subprocess.PIPE, text=True)
+        self.assertEqual(works.stdout, 'it works\n')
 
         twice = self.upload(folder, url, report=report)
         self.assertTrue(twice.failed)

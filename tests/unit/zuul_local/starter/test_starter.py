@@ -13,6 +13,12 @@ STARTERS = yaml.safe_load((paths.LIBRARY / 'starters.yaml').read_text(encoding='
 FULL = '[tox]\nenvlist = py3{10,11,12,13,14},linters\n[testenv:docs]\n[testenv:cover]\n'
 
 
+def must(found: choice.Choice | None) -> choice.Choice:
+    """Return a choice that there has to be."""
+    assert found is not None
+    return found
+
+
 def chosen(files, folders=()):
     """Return the names of templates and jobs that fit a project, and the job to try first."""
     found = choice.choose(facts.look(files, folders), STARTERS)
@@ -132,7 +138,7 @@ class TestChoose(unittest.TestCase):
                 ({'test-requirements.txt': 'pytest\n'}, [], {'python_pytest_requirements': ['test-requirements.txt']}),
                 ({'Makefile': 'test: build\n'}, [], {'test_command': 'make test'})):
             with self.subTest(files=files):
-                found = choice.choose(facts.look(files, folders), STARTERS)
+                found = must(choice.choose(facts.look(files, folders), STARTERS))
                 self.assertEqual(expected, dict(found.jobs[0].variables))
 
     def test_every_name_that_can_be_chosen_is_told(self):
@@ -141,7 +147,7 @@ class TestChoose(unittest.TestCase):
         self.assertIn(('job', 'tox-py314'), told)
         for version in STARTERS['pythons']:
             tox = FULL.replace('py3{10,11,12,13,14}', f'py{version}')
-            found = choice.choose(facts.look({'tox.ini': tox}), STARTERS)
+            found = must(choice.choose(facts.look({'tox.ini': tox}), STARTERS))
             for line in found.templates:
                 self.assertIn(('template', line.name), told)
             for line in found.jobs:
@@ -151,7 +157,7 @@ class TestChoose(unittest.TestCase):
 class TestText(unittest.TestCase):
     def test_it_says_why(self):
         files = {'uv.lock': '', 'pyproject.toml': '[build-system]\n[dependency-groups]\ntest = ["pytest"]\n'}
-        written = text.text(choice.choose(facts.look(files), STARTERS), ['check', 'gate'])
+        written = text.text(must(choice.choose(facts.look(files), STARTERS)), ['check', 'gate'])
         self.assertEqual('''\
 - project:
     templates:
@@ -173,7 +179,7 @@ class TestText(unittest.TestCase):
         self.assertEqual(project['check'], project['gate'])
 
     def test_templates_alone(self):
-        written = text.text(choice.choose(facts.look({'tox.ini': FULL}), STARTERS), ['check', 'gate'])
+        written = text.text(must(choice.choose(facts.look({'tox.ini': FULL}), STARTERS)), ['check', 'gate'])
         self.assertEqual([{'project': {'templates': ['python-jobs-py310']}}], yaml.safe_load(written))
         self.assertIn('# tox.ini has linters, docs and cover; Python 3.10 is the oldest of the environments of tox.ini',
                       written)
@@ -186,5 +192,5 @@ class TestExamples(unittest.TestCase):
         self.assertEqual(['hello-hatch', 'hello-pre-commit', 'hello-pytest', 'hello-uv'], [path.name for path in there])
         for folder in there:
             with self.subTest(example=folder.name):
-                written = text.text(choice.choose(init.look(folder), STARTERS), STARTERS['pipelines'])
+                written = text.text(must(choice.choose(init.look(folder), STARTERS)), STARTERS['pipelines'])
                 self.assertEqual((folder / '.zuul.yaml').read_text(encoding='utf-8'), written)
