@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import unittest
 from typing import Any
 
+from tests.unit.roles import imported
 from zuul_local import paths
 
-
-def _directive() -> Any:
-    spec = importlib.util.spec_from_file_location('compatibility', paths.LIBRARY / 'doc' / 'compatibility.py')
-    assert spec is not None and spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
-
-directive = _directive()
+directive: Any = imported('compatibility', paths.LIBRARY / 'doc' / 'compatibility.py')
 
 
 class TestDifferences(unittest.TestCase):
