@@ -75,8 +75,11 @@ def parser() -> argparse.ArgumentParser:
     verb = _verb(verbs, 'check', 'check:check', 'load the configuration as Zuul would, and say what is wrong with it')
     _tenant(verb)
 
-    verb = _verb(verbs, 'init', 'init:init', 'make a config project, or bring its copies of roles up to date')
-    verb.add_argument('--config-project', required=True, metavar='DIR', help='its folder')
+    verb = _verb(verbs, 'init', 'init:init', 'write the first .zuul.yaml of a project, or make a config project')
+    verb.add_argument('--project', default='.', metavar='DIR', help='folder of the project (default: this one)')
+    verb.add_argument('--dry-run', action='store_true', help='print the file instead of writing it')
+    verb.add_argument('--config-project', default='', metavar='DIR',
+                      help='make DIR a config project, or bring its copies of roles up to date')
 
     verb = _verb(verbs, 'show', 'show:show', 'show a job as Zuul would run it, and where each part of it comes from')
     verb.add_argument('job', metavar='JOB')

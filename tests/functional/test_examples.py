@@ -77,8 +77,10 @@ ELSEWHERE = {
     'enable-fips': 'Debian has no FIPS mode, so the role refuses it',
     'ensure-package-repositories': 'nobody answers at packages.example.com',
     'post-reboot-tasks': 'a container that starts again is gone',
+    'python-siblings': 'it takes a second project, and an environment that depends on it',
     'publish-artifacts-to-fileserver': 'it takes a server and a secret; tests/publish has one',
     'upload-git-mirror': 'it takes a git server and a secret',
+    'upload-pypi': 'it takes an index and a secret; tests/publish has both',
     **dict.fromkeys(('upload-logs', 'upload-logs-azure', 'upload-logs-base', 'upload-logs-failover', 'upload-logs-gcs',
                      'upload-logs-ibm', 'upload-logs-s3', 'upload-logs-swift'),
                     'it takes a server and a secret; tests/publish has one'),
@@ -115,10 +117,19 @@ source = { editable = "." }
     'tox.ini': '[tox]\nenvlist = py311\n[testenv]\nskip_install = true\ncommands = python -m unittest\n',
     'noxfile.py': 'import nox\n\n\n@nox.session\ndef tests(session):\n    session.run("python", "-m", "unittest")\n',
     '.stestr.conf': '[DEFAULT]\ntest_path=./tests\n',
+    '.pre-commit-config.yaml': '''\
+repos:
+  - repo: local
+    hooks:
+      - {id: compiles, name: Python can read it, language: system, entry: python3 -m py_compile, types: [python]}
+''',
     'bindep.txt': 'bash [test]\n',
     'constraints.txt': 'packaging<26\n',
     'doc/source/conf.py': 'project = "Example"\n',
     'doc/source/index.rst': 'Example\n=======\n',
+    'releasenotes/notes/first-0123456789abcdef.yaml': 'features:\n  - It is there.\n',
+    'releasenotes/source/conf.py': 'project = "Example"\nextensions = ["reno.sphinxext"]\n',
+    'releasenotes/source/index.rst': 'Example\n=======\n\n.. release-notes::\n',
     'tools/test-setup.sh': '#!/bin/sh\ntest "$DATABASE" = postgresql\n',
 }
 

@@ -1,9 +1,10 @@
-"""Servers of object stores. Each is a program of its own on 127.0.0.1, with its data in a folder of the test."""
+"""Servers of object stores and packages: programs of their own on 127.0.0.1, with data in a folder of the test."""
 from __future__ import annotations
 
 import base64
 import contextlib
 import getpass
+import hashlib
 import http.client
 import http.server
 import os
@@ -73,6 +74,21 @@ def s3(venv: Path, folder: Path, port: int | None = None) -> Iterator[str]:
     with running((venv / 'bin/python', '-m', 'moto.server', '-H', '127.0.0.1', '-p', str(port)), port,
                  folder / 'moto.log', {'MOTO_S3_CUSTOM_ENDPOINTS': f'http://127.0.0.1:{port}'}):
         yield f'http://127.0.0.1:{port}'
+
+
+@contextlib.contextmanager
+def packages(venv: Path, folder: Path, password: str) -> Iterator[str]:
+    """Run a package index (pypiserver) that takes uploads of the user ``someone``. Yield its URL."""
+    (folder / 'packages').mkdir()
+    sha1 = base64.b64encode(hashlib.sha1(password.encode()).digest()).decode()
+    (folder / 'htpasswd').write_text(f'someone:{{SHA}}{sha1}\n')
+    port = free_port()
+    with running((venv / 'bin/pypi-server', 'run', '--interface', '127.0.0.1', '--port', str(port), '--authenticate',
+                  'update',
+                  '--passwords', folder / 'htpasswd', '--disable-fallback', '--backend', 'simple-dir',
+                  folder / 'packages'),
+                 port, folder / 'pypi.log'):
+        yield f'http://127.0.0.1:{port}/'
 
 
 USER, KEY = 'test:someone', 'pAsSwOrD-of-someone'

@@ -23,7 +23,8 @@ VENV, MODULES = 'ZLOCAL_PUBLISH', 'ZLOCAL_PUBLISH_MODULES'
 SECONDS = 300
 BUILD = {
     'pipeline': 'check', 'job': 'unit', 'build': '0123456789abcdef0123456789abcdef', 'change': '12345', 'patchset': '2',
-    'project': {'canonical_name': 'example.org/thing'}, 'branch': 'main', 'ref': 'refs/changes/45/12345/2',
+    'project': {'canonical_name': 'example.org/thing', 'src_dir': 'src/example.org/thing'}, 'branch': 'main',
+    'ref': 'refs/changes/45/12345/2',
 }
 PATH = '45/12345/2/check/unit/0123456'
 

@@ -2,26 +2,17 @@
 """The pages about test nodes are what their generator makes."""
 from __future__ import annotations
 
-import importlib.util
 import json
 import tempfile
 import unittest
 from pathlib import Path
 from typing import Any
 
+from tests.unit.roles import imported
 from zuul_local import paths
 from zuul_local.nodes.labels import load_labels
 
-
-def _generator() -> Any:
-    spec = importlib.util.spec_from_file_location('test_environment', paths.LIBRARY / 'doc' / 'test_environment.py')
-    assert spec is not None and spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
-
-generator = _generator()
+generator: Any = imported('test_environment', paths.LIBRARY / 'doc' / 'test_environment.py')
 FACTS = {
     'schema': 1, 'label': 'small', 'built': '2024-01-01T00:00:00Z', 'architecture': 'x86_64', 'profiles': ['node'],
     'os': {'id': 'debian', 'version': '12', 'codename': 'bookworm'}, 'pythons': ['3.11'],

@@ -16,7 +16,7 @@ options:
     description: The variable that names it.
     type: str
     default: constraints_file
-    choices: [constraints_file, tox_constraints_file]
+    choices: [constraints_file, nox_constraints_file, tox_constraints_file]
   role: {description: The role that messages name., type: str, default: find-constraints}
   nothing:
     description: What is to be done when the file constrains nothing. One of C(ignore), C(note), C(fail).
@@ -50,7 +50,8 @@ class Refused(Exception):
 
 NOTHING = ('ignore', 'note', 'fail')
 #: variable that names a file -> the one that says what is done when it constrains nothing
-OPTIONS = {'constraints_file': 'find_constraints_nothing', 'tox_constraints_file': 'tox_constraints_nothing'}
+OPTIONS = {'constraints_file': 'find_constraints_nothing', 'nox_constraints_file': 'nox_constraints_nothing',
+           'tox_constraints_file': 'tox_constraints_nothing'}
 
 
 def look(path: str, said: str, nothing: str = 'fail', variable: str = 'constraints_file') -> dict[str, Any]:

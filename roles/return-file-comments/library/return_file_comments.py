@@ -10,7 +10,9 @@ description:
   - Runs on the executor. Nothing that a tool said makes it fail; only what the caller says wrongly does.
 options:
   outputs:
-    description: What tools said, each with C(texts), the C(work_dir) in which they ran, and C(problems) of getting it.
+    description:
+      - What tools said, each with C(texts), C(reports) with C(name) and C(text), the C(work_dir) in which they ran, and
+        C(problems) of getting it.
     type: list
     elements: dict
     required: true
@@ -62,6 +64,7 @@ FORMATS = ('data', 'lines', 'pytest', 'unittest')
 _ORDER = ('error', 'warning', 'info')
 _HIDDEN = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]')
 _ADDRESS = re.compile(r'\b0x[0-9a-f]{6,16}\b')      # of objects, other ones on each node
+_NAMED = re.compile(r'\b[A-Z]{1,5}\d{2,5}\b|\[[a-z]+(?:-[a-z]+)*\]')      # codes of linters
 MASK = '********'
 
 
@@ -70,12 +73,16 @@ class Refused(Exception):
 
 
 class Comment(NamedTuple):
-    """One that Zuul takes."""
+    """One that Zuul takes.
+
+    :ivar written: whether a tool wrote it for machines: then it is not told a second time as that tool printed it.
+    """
 
     path: str
     line: int
     level: str
     message: str
+    written: bool = False
 
 
 class Returned(NamedTuple):
@@ -128,11 +135,39 @@ def read_returned(path: str) -> Returned:
     return Returned(len(comments), known, sorted(secrets, key=len, reverse=True))
 
 
-def look(texts: Sequence[str], formats: Sequence[str]) -> Iterator[text.Finding]:
-    """Return what was found in *texts*."""
+def look(output: Dict[str, Any], formats: Sequence[str]) -> Iterator[Tuple[text.Finding, bool]]:
+    """Return what was found in an output of a node, and whether it was written for machines.
+
+    A report that was only met with counts when it is one of tests, where what passed is no finding, or when the command
+    that failed names it: what a command found that passed is nothing to tell.
+    """
+    texts = [str(said)[-MAX_TEXT:] for said in output.get('texts') or ()]
+    if 'data' in formats:
+        failed = '\n'.join(text.failed_commands(one) for one in texts)
+        for report in output.get('reports') or ():
+            said, name = str(report.get('text', ''))[-MAX_TEXT:], str(report.get('name', ''))
+            if said.lstrip('\ufeff \t\r\n').startswith('<') or names(failed, name):
+                yield from ((one, True) for one in data.findings(said) or ())
     for one in texts:
-        written = data.findings(one[-MAX_TEXT:]) if 'data' in formats else None
-        yield from text.findings(one[-MAX_TEXT:], formats) if written is None else written
+        written = data.findings(one) if 'data' in formats else None
+        if written is None:
+            yield from ((found, False) for found in text.findings(one, formats))
+        else:
+            yield from ((found, True) for found in written)
+
+
+def names(commands: str, name: str) -> bool:
+    """Whether *commands* name a file, with or without its folder."""
+    return bool(name) and bool(re.search(r'(?<![^\s/=>:"\'])%s(?![^\s;"\'])' % re.escape(name), commands))
+
+
+def said_before(one: Comment, others: Sequence[Comment]) -> bool:
+    """Whether one of the *others* on the line says the same in other words: by its code, or in its first line."""
+    def gist(message: str) -> Tuple[Set[str], str]:
+        return set(_NAMED.findall(message)), message.split('\n')[0].rpartition(': ')[2].strip(' .')
+    names, line = gist(one.message)
+    return any(names & codes or line in first or first in line
+               for codes, first in (gist(other.message) for other in others))
 
 
 def message_of(found: str, secrets: Sequence[str], longest: int) -> str:
@@ -152,7 +187,7 @@ def comments(params: Dict[str, Any]) -> Dict[str, Any]:
     most, longest = check(params['formats'], params['most'], params['max_length'])
     told = [str(problem) for output in params['outputs'] for problem in output.get('problems') or ()]
     lines = list(dict.fromkeys(told))
-    if not any(one.strip() for output in params['outputs'] for one in output.get('texts') or ()):
+    if not any(one for output in params['outputs'] for one in (*(output.get('texts') or ()), output.get('reports'))):
         return {'changed': False, 'comments': {}, 'lines': lines}
     try:
         known = repository.files(params['repository'])
@@ -171,8 +206,14 @@ def comments(params: Dict[str, Any]) -> Dict[str, Any]:
             continue
         shown = message_of(one.message, returned.secrets, longest)
         if (one.path, at, shown) not in returned.known:
-            kept.setdefault((one.path, at, shown), Comment(one.path, at, one.level, shown))
-    ordered = sorted(kept.values(), key=lambda one: _ORDER.index(one.level))
+            kept.setdefault((one.path, at, shown), Comment(one.path, at, one.level, shown, one.written))
+    exact: Dict[Tuple[str, int], List[Comment]] = {}
+    for one in kept.values():
+        if one.written:
+            exact.setdefault((one.path, one.line), []).append(one)
+    ordered = sorted((one for one in kept.values()
+                      if one.written or not said_before(one, exact.get((one.path, one.line), ()))),
+                     key=lambda one: _ORDER.index(one.level))
     chosen = ordered[:max(most - returned.number, 0)]
     lines.append('Comments on lines of the change: %d. Left out: %d elsewhere, %d beyond the %d that a build may have.'
                  % (len(chosen), elsewhere, len(ordered) - len(chosen), most))
@@ -191,14 +232,16 @@ def place(params: Dict[str, Any], known: Dict[str, repository.File],
     found: List[Comment] = []
     elsewhere = 0
     for output in params['outputs']:
-        for one in look([str(said) for said in output.get('texts') or ()], params['formats']):
+        for one, written in look(output, params['formats']):
             if len(found) + elsewhere >= MAX_FOUND:
                 return found, elsewhere
             places = ((repository.resolve(path, str(output.get('work_dir') or ''), params['src_dir'], known), line)
                       for path, line in one.places)
             path, line = next((at for at in places if at[0]), ('', 0))
             if path and (touched is None or path in touched):
-                found.append(Comment(path, line, one.level, one.message))
+                if one.inside and known[path].size <= repository.MAX_COUNTED:
+                    line = repository.line_of(repository.content(params['repository'], known[path].blob), one.inside)
+                found.append(Comment(path, line, one.level, one.message, written))
             else:
                 elsewhere += 1
     return found, elsewhere

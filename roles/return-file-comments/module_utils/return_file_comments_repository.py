@@ -2,10 +2,12 @@
 """What is in the repository under test, as its clone on the executor says."""
 from __future__ import annotations
 
+import functools
 import os
 import posixpath
+import re
 import subprocess
-from typing import Dict, Iterable, NamedTuple, Optional, Set
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set
 
 MAX_COUNTED = 4 * 1024 * 1024       # bytes of a file whose lines are counted
 SECONDS = 60
@@ -13,6 +15,9 @@ SECONDS = 60
 GIT = ('git', '-c', 'safe.directory=*', '-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null')
 ENVIRONMENT = {'LC_ALL': 'C', 'GIT_ALLOW_PROTOCOL': 'none', 'GIT_NO_LAZY_FETCH': '1', 'GIT_TERMINAL_PROMPT': '0',
                'GIT_CONFIG_GLOBAL': os.devnull, 'GIT_CONFIG_NOSYSTEM': '1'}
+
+
+SOURCES = ('src/', '', 'lib/')      # where the sources of a module lie in a repository
 
 
 class Unreadable(Exception):
@@ -96,9 +101,31 @@ def count_lines(folder: str, wanted: Iterable[File]) -> Dict[str, int]:
     blobs = sorted({one.blob for one in wanted if one.size <= MAX_COUNTED})
     counted = {}
     for blob in blobs:
-        content = git(folder, 'cat-file', 'blob', blob)
-        counted[blob] = max(content.count(b'\n') + (not content.endswith(b'\n')), 1)
+        said = content(folder, blob)
+        counted[blob] = max(said.count(b'\n') + (not said.endswith(b'\n')), 1)
     return counted
+
+
+@functools.lru_cache(maxsize=4)
+def content(folder: str, blob: str) -> bytes:
+    """Return what is in a file.
+
+    :raises Unreadable: git cannot read it.
+    """
+    return git(folder, 'cat-file', 'blob', blob)
+
+
+def line_of(module: bytes, names: Sequence[str]) -> int:
+    """Return where the innermost of nested classes and functions begins in a module of Python, 1 if it is not there."""
+    at = 0
+    lines = module.decode('utf-8', 'replace').split('\n')
+    for name in names:
+        begins = re.compile(r'\s*(?:class|def|async def) %s\b' % re.escape(name))
+        found = next((number for number in range(at, len(lines)) if begins.match(lines[number])), None)
+        if found is None:
+            return 1
+        at = found
+    return at + 1
 
 
 def below(path: str, src_dir: str) -> Optional[str]:
@@ -113,7 +140,7 @@ def resolve(path: str, work_dir: str, src_dir: str, known: Dict[str, File]) -> s
     :param work_dir: folder in which it ran, on the node.
     :param src_dir: the project's folder on the node, below the home.
     """
-    candidates = []
+    candidates: List[Optional[str]] = []
     if path.startswith('/'):
         candidates = [below(path, src_dir)]
     else:
@@ -121,6 +148,10 @@ def resolve(path: str, work_dir: str, src_dir: str, known: Dict[str, File]) -> s
         if here is not None:
             candidates = [posixpath.normpath(posixpath.join(here, path)), posixpath.normpath(path)]
         candidates.append(below(path, src_dir))
+    # the project as it is installed into an environment
+    _, installed, module = path.rpartition('/site-packages/')
+    if installed:
+        candidates += [posixpath.normpath(folder + module) for folder in SOURCES]
     return next((one for one in candidates if one in known), '')
 
 

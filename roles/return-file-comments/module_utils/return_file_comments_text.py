@@ -37,6 +37,11 @@ _SHELL = re.compile(r'In (?P<path>\S.*) line (?P<line>\d{1,9}):$')
 _CARET = re.compile(r'\s*\^-*\^? (?P<message>SC\d+ \((?P<level>error|warning|info|style)\): \S.*)$')
 _ISSUE = re.compile(r'>> Issue: (?P<message>\S.*)$')
 _LOCATION = re.compile(r'\s+Location: (?P<path>[^\s:][^:]*):(?P<line>\d{1,9})(?::\d{1,9})?$')
+# What a workflow of GitHub takes for an annotation; ruff and yamllint write it.
+_ANNOTATION = re.compile(r'::(?P<level>error|warning|notice) (?P<about>.{1,1000}?)::(?P<message>\S.*)$')
+_AGAIN = re.compile(r'(?:[^\s:][^:]*:)?\d{1,9}:\d{1,9}:? (?=\S)')      # the place, once more in the message
+_OUTCOME = re.compile(r'(?:FAILED|ERROR) (?P<path>[^\s:][^:]*?\.\w{1,10})(?:::(?P<test>\S.*?))?'
+                      r'(?: - (?P<message>.*))?$')
 _CODE = re.compile(r'\[?(?P<word>[A-Za-z]+)(?: error)?(?P<digits>\d*)')
 # Python says these of whatever runs, also of what passes.
 _RUNTIME = re.compile(r'\w*Warning: ')
@@ -44,6 +49,7 @@ _RUNTIME = re.compile(r'\w*Warning: ')
 LEVELS = {
     'error': 'error', 'fatal': 'error', 'severe': 'error', 'critical': 'error', 'high': 'error', 'blocker': 'error',
     'major': 'error', 'warning': 'warning', 'medium': 'warning', 'minor': 'warning', 'low': 'warning', 'note': 'info',
+    'notice': 'info',
     'info': 'info', 'style': 'info', 'convention': 'info', 'refactor': 'info', 'none': 'info',
 }
 _CODES = {'E': 'error', 'F': 'error', 'W': 'warning', 'C': 'info', 'R': 'info', 'I': 'info'}
@@ -54,11 +60,13 @@ class Finding(NamedTuple):
 
     :ivar places: paths as the tool wrote them, each with a line from 1; the first that is of the repository counts.
     :ivar level: error, warning or info.
+    :ivar inside: classes and function that it is about, where only that is known; its place has line 1 then.
     """
 
     places: Tuple[Tuple[str, int], ...]
     level: str
     message: str
+    inside: Tuple[str, ...] = ()
 
 
 def clean(text: str) -> List[str]:
@@ -80,7 +88,7 @@ def findings(text: str, formats: Sequence[str]) -> Iterator[Finding]:
     runner = False
     while at < len(lines):
         banner = _BANNER.match(lines[at])
-        if banner and banner['name'] in ('test session starts', 'FAILURES', 'ERRORS'):
+        if banner and banner['name'] in ('test session starts', 'FAILURES', 'ERRORS', 'short test summary info'):
             end = _end(lines, at + 1)
             if 'pytest' in formats:
                 yield from pytest(lines[at:end])
@@ -109,7 +117,7 @@ def findings(text: str, formats: Sequence[str]) -> Iterator[Finding]:
             elif test := _STESTR.match(lines[at]):
                 title = test['name']
             failed, started = _FAILED.match(lines[at]), _COMMAND.match(lines[at])
-            if (started and runner and not failed) or _RAN.match(lines[at]):
+            if (started and runner and not failed) or _RAN.match(lines[at]) or _passed(lines[at]):
                 del rest[begin:]
             if failed or started:
                 begin, runner = len(rest), True
@@ -117,6 +125,16 @@ def findings(text: str, formats: Sequence[str]) -> Iterator[Finding]:
             at += 1
     if 'lines' in formats:
         yield from linters(rest)
+
+
+def failed_commands(text: str) -> str:
+    """Return the lines in which tox or nox say which command failed."""
+    return '\n'.join(line for line in clean(text) if _FAILED.match(line))
+
+
+def _passed(line: str) -> bool:
+    """Whether pytest says that it passed, which is all that it says when it is told to be quiet."""
+    return bool(_ENDED.match(line)) and (' passed' in line or 'no tests ran' in line)
 
 
 def _end(lines: Sequence[str], at: int) -> int:
@@ -150,10 +168,42 @@ def _before_output(lines: Sequence[str]) -> List[str]:
 
 
 def pytest(lines: Sequence[str], name: str = '') -> Iterator[Finding]:
-    """Return the failures in a report of pytest, in any of its styles.
+    """Return the failures in a report of pytest, in any of its styles; of its summary, where it tells no more.
 
     :param name: the test that it is about, where it is the report of one.
     """
+    found = list(_reports(lines, name))
+    yield from found or summary(lines)
+
+
+def summary(lines: Sequence[str]) -> Iterator[Finding]:
+    """Return the failures that the summary of pytest lists, each at the beginning of its test."""
+    begun = False
+    for line in lines:
+        banner = _BANNER.match(line)
+        begun = banner['name'] == 'short test summary info' if banner else begun
+        match = _OUTCOME.match(line) if begun else None
+        if match:
+            words = (match['test'] or '').partition('[')[0].split('::')
+            yield Finding(((match['path'], 1),), 'error',
+                          '%s: %s' % (match['test'] or match['path'], match['message'] or 'failed'),
+                          tuple(word for word in words if word))
+
+
+def annotation(match: Match[str]) -> Optional[Finding]:
+    """Return the finding that a line for GitHub says, None when it is about no line of a file."""
+    about = dict(part.partition('=')[::2] for part in match['about'].split(','))
+    at = about.get('line', '')
+    if not about.get('file') or not at.isdecimal() or len(at) > 9:
+        return None
+    said = match['message']
+    for code, character in (('%0D', ''), ('%0A', '\n'), ('%3A', ':'), ('%2C', ','), ('%25', '%')):
+        said = said.replace(code, character)
+        about['file'] = about['file'].replace(code, character)
+    return Finding(((about['file'], int(at)),), level(match['level']), _AGAIN.sub('', said, count=1))
+
+
+def _reports(lines: Sequence[str], name: str = '') -> Iterator[Finding]:
     failures, printed = bool(name), False
     places: List[Tuple[str, int]] = []
     said: List[str] = []
@@ -219,7 +269,10 @@ def linters(lines: Sequence[str]) -> Iterator[Finding]:
         if match := _SPHINX.match(line):
             about = 'In the docstring of %s: ' % match['object'] if match['object'] else ''
             at = 1 if about else int(match['line'] or 1)
-            found = Finding(((match['path'], at),), level(match['level']), about + match['message'])
+            found = Finding(((match['path'], at),), level(match['level']), about + match['message'],
+                            _in_module(match['path'], match['object']) if about else ())
+        elif match := _ANNOTATION.match(line):
+            found = annotation(match)
         elif match := _ARROW.match(line):
             found = Finding(_at(match), level(heading), heading) if heading else None
         elif match := _LINE.match(line):
@@ -247,6 +300,16 @@ def linters(lines: Sequence[str]) -> Iterator[Finding]:
             last = found
     if last:
         yield last
+
+
+def _in_module(path: str, name: str) -> Tuple[str, ...]:
+    """Return the classes and the function of a dotted name, without the module that *path* is."""
+    parts = name.split('.')
+    module = re.sub(r'(?:/__init__)?\.\w+$', '', path)
+    for number in range(len(parts), 0, -1):
+        if ('/' + module).endswith('/' + '/'.join(parts[:number])):
+            return tuple(parts[number:])
+    return ()
 
 
 def _at(match: Match[str]) -> Tuple[Tuple[str, int], ...]:

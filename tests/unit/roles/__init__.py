@@ -10,7 +10,8 @@ from types import ModuleType
 ROLES = Path(__file__).resolve().parents[3] / 'roles'
 
 
-def _import(name: str, path: Path) -> ModuleType:
+def imported(name: str, path: Path) -> ModuleType:
+    """The file at *path* as the module *name*, read once."""
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
@@ -44,12 +45,12 @@ if not any(finder is _Finder for finder in sys.meta_path):
 
 def library(role: str, module: str) -> ModuleType:
     """The module ``roles/<role>/library/<module>.py``."""
-    return _import(f'roles_library_{module}', ROLES / role / 'library' / f'{module}.py')
+    return imported(f'roles_library_{module}', ROLES / role / 'library' / f'{module}.py')
 
 
 def plugin(role: str, kind: str, name: str) -> ModuleType:
     """The file ``roles/<role>/<kind>_plugins/<name>.py``."""
-    return _import(f'roles_{kind}_{name}', ROLES / role / f'{kind}_plugins' / f'{name}.py')
+    return imported(f'roles_{kind}_{name}', ROLES / role / f'{kind}_plugins' / f'{name}.py')
 
 
 def module_utils(name: str) -> ModuleType:

@@ -15,7 +15,7 @@ import zuul.ansible
 from tests.unit.roles import ROLES
 
 COLLECTORS = ('collect-container-logs', 'collect-journal', 'stage-output', 'fetch-coverage-output',
-              'fetch-sphinx-tarball', 'fetch-subunit-output', 'fetch-tox-output')
+              'fetch-sphinx-tarball', 'fetch-subunit-output', 'fetch-test-reports', 'fetch-tox-output')
 
 
 class TestBrokenNode(unittest.TestCase):

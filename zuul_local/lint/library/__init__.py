@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zuul_local.lint.library import docs, jobs, roles, selftest_jobs, selftests
+from zuul_local.lint.library import docs, jobs, roles, selftest_jobs, selftests, starters
 
-CHECKS = (roles.problems, jobs.problems, selftests.problems, selftest_jobs.problems, docs.problems)
+CHECKS = (roles.problems, jobs.problems, selftests.problems, selftest_jobs.problems, docs.problems,
+          starters.problems)
 
 
 def problems(root: Path) -> list[str]:

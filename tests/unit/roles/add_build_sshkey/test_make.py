@@ -38,9 +38,9 @@ class TestCheck(unittest.TestCase):
             make.check('dsa', 1, '/', '/etc/key', '/nonexistent')
 
     def test_outside_of_the_build(self) -> None:
-        for path in ('/etc/ssh/key', '/work/../etc/key', '/working/key', 'key', '/key'):
+        for path in ('/etc/ssh/key', '/no/such/../etc/key', '/no/such-one/key', 'key', '/key'):
             with self.subTest(path), self.assertRaisesRegex(make.Refused, 'not inside of'):
-                make.check('rsa', 3072, 'id', path, '/work')
+                make.check('rsa', 3072, 'id', path, '/no/such')
 
 
 class TestAgentListing(unittest.TestCase):

@@ -2,7 +2,6 @@
 """Small roots that are what their facts say, or are not."""
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -12,25 +11,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from tests.unit.roles import ROLES, library, module_utils
+from tests.unit.roles import ROLES, imported, library, module_utils
 
 trees: Any = module_utils('node_facts_tree')
 shape: Any = module_utils('node_facts_schema')
 module: Any = library('node-facts', 'node_facts')
 LIBRARY = ROLES.parent
 SCHEMA = json.loads((LIBRARY / 'node' / 'facts.schema.json').read_text(encoding='utf-8'))
-
-
-def _maker() -> Any:
-    path = LIBRARY / 'test-playbooks' / 'node-facts' / 'files' / 'make_root.py'
-    spec = importlib.util.spec_from_file_location('node_facts_make_root', path)
-    assert spec is not None and spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
-
-maker = _maker()
+maker: Any = imported('node_facts_make_root', LIBRARY / 'test-playbooks/node-facts/files/make_root.py')
 
 
 class TestImage(unittest.TestCase):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import tempfile
 import unittest
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ module: Any = library('return-file-comments', 'return_file_comments')
 repository: Any = module_utils('return_file_comments_repository')
 reader: Any = library('return-file-comments', 'return_file_comments_read')
 SRC = 'src/example.org/project'
+OUTPUTS = Path(__file__).parent / 'outputs'
 HOME = f'/home/zuul/{SRC}'
 
 
@@ -89,6 +91,43 @@ class TestPlaces(RepositoryTest):
                 self.assertEqual(self.comments(f'{path}:1:1: E1 x', work_dir=work_dir),
                                  [(expected, 1, 'E1 x')] if expected else [])
 
+    def test_the_installed_project_is_the_repository(self) -> None:
+        self.commit({'src/mod/c.py': 'x\n', 'lib/old/d.py': 'x\n'})
+        for path, expected in (
+                ('.tox/py/lib/python3.11/site-packages/mod/c.py', 'src/mod/c.py'),
+                (f'{HOME}/.nox/t/lib64/python3.8/site-packages/pkg/b.py', 'pkg/b.py'),
+                ('/tmp/x/site-packages/old/d.py', 'lib/old/d.py'), ('.tox/py/site-packages/requests/api.py', ''),
+                ('/x/site-packages/../../../etc/passwd', '')):
+            with self.subTest(path):
+                self.assertEqual(self.comments(f'{path}:1:1: E1 x'), [(expected, 1, 'E1 x')] if expected else [])
+
+    def test_a_whole_run_of_tox(self) -> None:
+        core = ['"""Things that are counted."""', 'import os', '', '', 'def twice(number: int) -> int:',
+                '    """Return the double.', '', '    .. odd:: directive', '    """', '    return str(number) * 2', '',
+                '', 'def boom() -> None:', '    """Fail."""', "    raise ValueError('no luck')", '']
+        self.commit({'src/pkg/core.py': '\n'.join(core), 'tests/test_core.py': 'x\n' * 25,
+                     'tests/test_unit.py': 'x\n' * 9, 'doc/index.rst': 'x\n' * 7})
+        said = (OUTPUTS / 'tox.txt').read_text()
+        self.assertEqual([(path, line, message.split('\n')[0]) for path, line, message in self.comments(said)], [
+            ('tests/test_core.py', 13, "TestTwice.test_equal[1]: AssertionError: assert '11' == 4"),
+            ('tests/test_core.py', 13, "TestTwice.test_equal[2]: AssertionError: assert '22' == 4"),
+            ('src/pkg/core.py', 15, 'test_boom: ValueError: no luck'),
+            ('src/pkg/core.py', 10,
+             'error: Incompatible return value type (got "str", expected "int")  [return-value]'),
+            ('src/pkg/core.py', 5, 'In the docstring of pkg.core.twice: Unknown directive type "odd".'),
+            ('tests/test_unit.py', 9, 'TestU.test_x: AssertionError: 1 != 2'),
+            ('doc/index.rst', 4, "undefined label: 'nowhere' [ref.ref]")])
+
+    def test_a_summary_leads_to_the_test(self) -> None:
+        self.commit({'tests/t.py': 'def test_b():\n    x\n\n\nclass A:\n    def test_a(self): x\n\n'
+                                   '    async def test_b(self): x\n'})
+        said = ('=== short test summary info ===\nFAILED tests/t.py::A::test_b[x::y] - no\n'
+                'FAILED tests/t.py::test_b - no\nFAILED tests/t.py::A::test_made - no\n'
+                'ERROR tests/t.py - no\n=== 3 failed, 1 error in 0.1s ===')
+        self.assertEqual(self.comments(said), [
+            ('tests/t.py', 8, 'A::test_b[x::y]: no'), ('tests/t.py', 1, 'test_b: no'),
+            ('tests/t.py', 1, 'A::test_made: no'), ('tests/t.py', 1, 'tests/t.py: no')])
+
     def test_lines(self) -> None:
         for path, line, expected in (('a.py', 1, 1), ('a.py', 3, 3), ('a.py', 4, 3), ('a.py', 5, 0), ('a.py', 0, 0),
                                      ('empty.py', 1, 1), ('empty.py', 3, 0), ('no-end', 1, 1), ('a.py', 999999999, 0)):
@@ -144,6 +183,38 @@ class TestChanged(RepositoryTest):
                            ('refs/changes/01/1/1', 'f' * 40)):
             with self.subTest(ref=ref, known=known):
                 self.assertEqual(len(self.comments(self.SAID, ref=ref, commit=known)), 2)
+
+
+class TestReports(RepositoryTest):
+    RUFF = json.dumps([{'filename': 'a.py', 'location': {'row': 2}, 'code': 'F401', 'message': '`os` is not used'}])
+    TESTS = ('<testsuite><testcase name="test_x"><failure message="no">a.py:3: in test_x\nE   ValueError: no\n'
+             'a.py:3: ValueError</failure></testcase></testsuite>')
+
+    def with_reports(self, text: str, *reports: tuple[str, str], **other: Any) -> list[tuple[str, int, str]]:
+        return self.comments(outputs=[{'texts': [text], 'work_dir': SRC, 'problems': [], 'reports': [
+            {'name': name, 'text': said} for name, said in reports]}], **other)
+
+    def test_which_count(self) -> None:
+        named = 'lint: exit 1 (0.01 seconds) /x> ruff check -o out/ruff.json pid=7'
+        ruff, tests = [('a.py', 2, 'F401 `os` is not used')], [('a.py', 3, 'test_x: ValueError: no')]
+        for text, name, said, expected in (
+                (named, 'ruff.json', self.RUFF, ruff), ('lint: OK ✔ in 1 seconds', 'ruff.json', self.RUFF, []),
+                ('', 'junit.xml', self.TESTS, tests), (named, 'other.json', self.RUFF, []), (named, '', self.RUFF, []),
+                (named, 'uff.json', self.RUFF, []), (named.replace(' out/', ' >'), 'ruff.json', self.RUFF, ruff),
+                ('lint: commands[0]> ruff check -o ruff.json', 'ruff.json', self.RUFF, []),
+                (named, 'ruff.json', 'a.py:1: E1 x', []), (named, 'ruff.json', '[', [])):
+            with self.subTest(text=text, name=name):
+                self.assertEqual(self.with_reports(text, (name, said)), expected)
+        self.assertEqual(self.with_reports(named, ('ruff.json', self.RUFF), formats=['lines']), [])
+
+    def test_what_a_report_says_is_not_told_again(self) -> None:
+        named = 'nox > Command ruff check -o ruff.json failed with exit code 1'
+        text = f'a.py:2:1: F401 [*] unused os\na.py:2:1: E501 long\na.py:1:1: F401 [*] other\n{named}'
+        self.assertEqual(sorted(self.with_reports(text, ('ruff.json', self.RUFF))), [
+            ('a.py', 1, 'F401 [*] other'), ('a.py', 2, 'E501 long'), ('a.py', 2, 'F401 `os` is not used')])
+        failure = ('=== FAILURES ===\n____ TestA.test_x ____\na.py:3: in test_x\nE   ValueError: no\n'
+                   'a.py:3: ValueError\n=== 1 failed in 0.1s ===')
+        self.assertEqual(self.with_reports(failure, ('junit.xml', self.TESTS)), [('a.py', 3, 'test_x: ValueError: no')])
 
 
 class TestLimits(RepositoryTest):
@@ -256,6 +327,26 @@ class TestRead(unittest.TestCase):
                 'pipe: no plain file', '.: Is a directory'])
             self.assertEqual(reader.read_all(folder, ['good.json'] * 30)['problems'],
                              ['good.json: left out, more than 20 files'])
+
+    def test_reports_that_are_met_with(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            for path in ('junit.xml', 'out/ruff.json', 'a/b/c/d/ruff.json', 'a/b/c/d/e/ruff.json', '.tox/ruff.json',
+                         'x.txt', 'old-ruff.json', 'named-ruff.json'):
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_text(path)
+            (folder / 'link-ruff.json').symlink_to('x.txt')
+            os.mkfifo(folder / 'pipe-ruff.json')
+            (folder / 'large-ruff.json').write_bytes(b'x' * (reader.MAX_BYTES + 1))
+            (folder / 'new\nline-ruff.json').write_text('odd')
+            os.utime(folder / 'old-ruff.json', (1e9, 1e9))
+            since = datetime.now() - timedelta(seconds=60)
+            found = reader.reports(name, ['*junit*.xml', '*ruff*.json'], str(since), ['./named-ruff.json'])
+            self.assertEqual([one['text'] for one in found], ['junit.xml', 'odd', 'a/b/c/d/ruff.json', 'out/ruff.json'])
+            for odd in ('', 'yesterday', '0001-01-01 00:00:00'):
+                with self.subTest(odd):
+                    self.assertLess(len(reader.reports(name, ['*junit*.xml'], odd, [])), 2)
+            self.assertEqual(reader.reports(f'{name}/gone', ['*'], str(since), []), [])
 
 
 if __name__ == '__main__':

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tools really said of a small project with mistakes in it, and what is made of that."""
+"""What tools really said of small projects with mistakes in them, and what is made of that.
+
+The later ones are of tox 4, pytest 9.2.0, ruff, mypy, Sphinx, yamllint, pylint and ansible-lint 26.10.1.
+"""
 from __future__ import annotations
 
 import time
@@ -16,6 +19,7 @@ HOME = '/home/zuul/src/example.org/project/'
 RUNNERS = ('data', 'lines', 'pytest', 'unittest')
 EQUAL = ('tests/test_core.py', 10, 'error', "test_equal: AssertionError: assert 'aa' == 4")
 BOOM = ('pkg/core.py', 14, 'error', 'test_boom: ValueError: no <b>luck</b>')
+CORE = ('src/pkg/core.py', 15, 'error', 'test_boom: ValueError: no luck')
 UNIT = ('tests/test_unit.py', 10, 'error', 'AssertionError: 1 != 2 : msg')
 UNUSED = ('pkg/core.py', 2, 'error', 'F401')
 SHELL = (('x.sh', 2, 'error', 'Iterating over ls'), ('x.sh', 3, 'warning', 'In POSIX sh, == in place'))
@@ -24,6 +28,7 @@ YAML = (('x.yaml', 1, 'warning', 'missing document start'), ('x.yaml', 1, 'error
 # file -> how many findings, and some of them: path, line, level, part of the message
 EXPECTED: dict[str, tuple[int, tuple[tuple[str, int, str, str], ...]]] = {
     'ansible-lint.json': (5, (('playbooks/p.yaml', 1, 'warning', 'name[play] All plays should be named'),)),
+    'ansible-lint.sarif': (4, (('playbooks/p.yaml', 3, 'error', 'fqcn[action-core] Use `ansible.builtin.copy`'),)),
     'ansible-lint.txt': (5, (('playbooks/p.yaml', 3, 'warning', 'fqcn[action-core]: Use FQCN'),)),
     'bandit.json': (1, (('tests/test_core.py', 10, 'warning', 'B101 Use of assert'),)),
     'bandit.txt': (1, (('tests/test_core.py', 10, 'warning', '[B101:assert_used] Use of assert'),)),
@@ -33,10 +38,15 @@ EXPECTED: dict[str, tuple[int, tuple[tuple[str, int, str, str], ...]]] = {
     'mypy.txt': (13, (('pkg/core.py', 10, 'error', 'Incompatible return'),
                       ('pkg/core.py', 13, 'error', '[no-untyped-def]\nnote: Use "-> None"'))),
     'pylint.json': (2, (('pkg/core.py', 2, 'warning', 'W0611 Unused import os'),)),
+    'pylint.json2': (1, (('src/pkg/core.py', 2, 'warning', 'W0611 Unused import os'),)),
     'pylint.txt': (18, (('pkg/core.py', 13, 'info', 'C0116: Missing function'),)),
     'pytest-native.txt': (4, (BOOM, UNIT)),
+    'pytest-quiet.txt': (4, (('tests/test_core.py', 13, 'error', 'TestTwice.test_equal[1]: Asser'), CORE)),
     'pytest-short.txt': (6, (EQUAL, BOOM, UNIT)),
+    'pytest-summary.txt': (4, (('tests/test_core.py', 1, 'error', 'test_boom: ValueError: no luck'),)),
     'pytest.txt': (6, (EQUAL, BOOM, ('tests/test_core.py', 19, 'error', 'at setup of test_setup: RuntimeError'), UNIT)),
+    'ruff-concise.txt': (1, (('src/pkg/core.py', 2, 'error', 'F401 [*] `os` imported'),)),
+    'ruff.github': (1, (('src/pkg/core.py', 2, 'error', 'F401 `os` imported but unused\n  help: Remove'),)),
     'ruff.gitlab': (2, (UNUSED,)),
     'ruff.json': (2, (UNUSED,)),
     'ruff.sarif': (2, (UNUSED,)),
@@ -49,7 +59,9 @@ EXPECTED: dict[str, tuple[int, tuple[tuple[str, int, str, str], ...]]] = {
         ('doc/source/orphan.rst', 1, 'warning', "isn't included in any toctree"),
         ('pkg/core.py', 1, 'error', 'In the docstring of pkg.core.twice: Unknown directive'))),
     'stestr.txt': (4, (('pkg/core.py', 14, 'error', 'tests.test_unit.TestU.test_boom: ValueError: no'), UNIT)),
+    'tox.txt': (6, (('src/pkg/core.py', 10, 'error', 'Incompatible'), ('doc/index.rst', 4, 'warning', 'undefined'))),
     'unittest-b.txt': (2, (('pkg/core.py', 14, 'error', 'tests.test_unit.TestU.test_boom: Val'), UNIT)),
+    'yamllint.github': (3, (('x.yaml', 2, 'error', '[colons] too many spaces after colon'),)),
     'yamllint-parsable.txt': (6, YAML),
     'yamllint.txt': (6, YAML),
 }
@@ -120,6 +132,30 @@ class TestTools(unittest.TestCase):
             with self.subTest(log=log):
                 self.assertEqual([one[0] for one in flat(found('\n'.join(log)))], expected)
 
+    def test_what_a_quiet_pytest_printed_is_no_finding(self) -> None:
+        printed = 'a.py:1: error: only printed'
+        for log in (f'{printed}\n.  [100%]\n1 passed in 0.03s\n',
+                    f'{printed}\n\n1 passed, 2 warnings in 61.03s (0:01:01)\n',
+                    (OUTPUTS / 'pytest-quiet.txt').read_text(), f'{printed}\nno tests ran in 0.00s\n',
+                    f'=== test session starts ===\ntests/a.py {printed}\n---- live log call ----\n{printed}\n'
+                    '1 passed in 0.1s\n',
+                    f'INFO {printed}\n', f'2026-01-01 10:11:12.123 {printed}\n', f'| {printed}\n', f'[x] {printed}\n'):
+            with self.subTest(log=log[:60]):
+                self.assertEqual([one for one in found(log)
+                                  if 'only printed' in one.message and one.places[0][0] == 'a.py'], [])
+        self.assertEqual(len(found(f'3 errors in 0.12s\n{printed}')), 1)
+
+    def test_annotations(self) -> None:
+        for line, expected in (
+                ('::error file=a%2Cb.py,line=3,col=1::a%2Cb.py:3:1: E1 x%0Ay%25',
+                 [(('a,b.py', 3), 'error', 'E1 x\ny%')]),
+                ('::notice line=3,file=a.py::x', [(('a.py', 3), 'info', 'x')]),
+                ('::warning file=a.py,line=1::1:7 [r] x', [(('a.py', 1), 'warning', '[r] x')]),
+                ('::error file=a.py::x', []), ('::error line=3::x', []), ('::error file=a.py,line=x::x', []),
+                ('::error file=a.py,line=9999999999::x', []), ('::debug file=a.py,line=1::x', []), ('::error::x', [])):
+            with self.subTest(line):
+                self.assertEqual([(one.places[0], one.level, one.message) for one in found(line, ('lines',))], expected)
+
     def test_formats(self) -> None:
         log = (OUTPUTS / 'flake8.txt').read_text() + (OUTPUTS / 'pytest.txt').read_text()
         self.assertEqual(len(found(log, ('pytest',))), 6)
@@ -153,7 +189,9 @@ class TestHostile(unittest.TestCase):
                       ' ' * 1990 + '\n',
                       '\x1b]' * 990 + '\n', 'Captured traceback:\n~~~\n', '=' * 70 + '\nFAIL: x\n' + '-' * 70 + '\n',
                       '=== FAILURES ===\n', '{0} a [0.1s] ... FAILED\n', 'x.py:1: in f\n', 'a:1: b in ' * 150 + '\n',
-                      'In a line ' * 190 + ':\n', '----\n----\n', '^' + '-' * 1900 + '\n'):
+                      'In a line ' * 190 + ':\n', '----\n----\n', '^' + '-' * 1900 + '\n', '::error ' * 240 + '\n',
+                      'FAILED ' + 'a.py::b - ' * 190 + '\n', '1 passed ' * 200 + '\n',
+                      '=== short test summary info ===\nFAILED ' + 'a.py ' * 390 + '\n'):
             with self.subTest(piece=piece[:30]):
                 log = (piece * (1_000_000 // len(piece)))
                 start = time.monotonic()

@@ -85,7 +85,7 @@ class TestList(CommandCase):
     def test_all_as_json(self):
         facts = json.loads(self.call('list', 'all', '--json')[1])
         self.assertEqual(['mine', 'tox-py311'], [one['name'] for one in facts['jobs']][:2])
-        self.assertEqual([{'gate': ['tox-py311']}], [one['pipelines'] for one in facts['templates']])
+        self.assertIn({'gate': ['tox-py311']}, [one['pipelines'] for one in facts['templates']])
         self.assertIn('debian-bookworm', [one['name'] for one in facts['labels']])
 
     def test_labels_and_templates(self):

@@ -202,6 +202,9 @@ FILES = {
         .. zuul:autojob:: thing
         .. zuul:autojob:: self-test-things
     ''',
+    'doc/source/reference/templates.rst': '''
+        .. zuul:autoproject_template:: things
+    ''',
 }
 
 

@@ -6,7 +6,7 @@ from types import ModuleType
 from tests.unit.zuul_local.lint.library import library
 from zuul_local import lint, paths
 from zuul_local.lint import library as checks
-from zuul_local.lint.library import docs, jobs, roles, selftest_jobs, selftests
+from zuul_local.lint.library import docs, jobs, roles, selftest_jobs, selftests, starters
 from zuul_local.tenant.load import load_tenant
 
 README = 'roles/do-thing/README.rst'
@@ -22,6 +22,13 @@ MORE = 'test-playbooks/do-more'
 OWN = 'zuul-tests.d/roles.yaml'
 LABELS = 'node/labels.yaml'
 META = 'roles/do-thing/meta/main.yaml'
+STARTERS = '''
+pythons: ['3.10']
+runners:
+  - {mark: a, template: 'all-py{oldest}', per_python: 'thing-py{version}', per_environment: {docs: thing}, job: thing}
+more:
+  - {mark: b, template: more-things}
+'''
 
 FAULTS: tuple[tuple[ModuleType, dict[str, tuple[str, str] | str | None], list[str]], ...] = (
     # what is spoilt, and all that is then said
@@ -161,6 +168,14 @@ FAULTS: tuple[tuple[ModuleType, dict[str, tuple[str, str] | str | None], list[st
      [f'{OWN}: job self-test-do-thing tries do-thing on Debian bookworm, which {META} does not claim; add it there']),
     (selftest_jobs, {'zuul.d/jobs.yaml': ('      - test-playbooks/do-more/present.yaml\n', '')},
      [f'{MORE}/: no job in zuul.d/ runs present.yaml; list them in the public job of a family of roles']),
+    (docs, {'doc/source/reference/templates.rst': ('template:: things', 'template:: thin')},
+     ['doc/source/reference/templates.rst: no ".. zuul:autoproject_template:: things"',
+      'doc/source/reference/templates.rst: there is no project template thin']),
+    (starters, {'starters.yaml': STARTERS}, [
+        'starters.yaml: there is no template all-py310 in zuul.d/; write it, or name another one',
+        'starters.yaml: there is no job thing-py310 in zuul.d/; write it, or name another one',
+        'starters.yaml: there is no template more-things in zuul.d/; write it, or name another one']),
+    (starters, {'starters.yaml': 'a: b: c'}, ['starters.yaml:1: no YAML: mapping values are not allowed here']),
     (docs, {'doc/source/reference/roles.rst': None},
      ['doc/source/reference/roles.rst: no ".. zuul:autorole:: do-more"',
       'doc/source/reference/roles.rst: no ".. zuul:autorole:: do-thing"']),

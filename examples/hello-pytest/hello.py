@@ -1,0 +1,5 @@
+"""A greeting."""
+
+
+def hello(name: str = 'world') -> str:
+    return f'Hello, {name}!'

@@ -1,0 +1,3 @@
+project = 'example'
+extensions = ['reno.sphinxext']
+locale_dirs = ['locale/']

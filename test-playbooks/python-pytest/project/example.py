@@ -1,0 +1,3 @@
+"""An example."""
+
+ANSWER = 42
