@@ -7,10 +7,10 @@ DOCUMENTATION = r'''
 module: ensure_service
 short_description: Have a service that tests need up and answering
 description:
-  - Refuses settings that make no sense before anything is changed. When the daemon's packages are missing it says which, and is
-    to be called again when they are there.
-  - Then it configures and starts the daemon, waits until it answers, makes users and databases, and asks a query with the
-    given credentials. When that query works at once, nothing is done.
+  - Refuses settings that make no sense before anything is changed. When the daemon's packages are missing it says which,
+    and is to be called again when they are there.
+  - Then it configures and starts the daemon, waits until it answers, makes users and databases, and asks a query with
+    the given credentials. When that query works at once, nothing is done.
 options:
   service: {description: Name of the service., type: str, required: true}
   settings: {description: Settings by their names without the prefix of the role., type: dict, default: {}}
@@ -38,35 +38,46 @@ seconds: {description: How long it took., type: float, returned: success}
 
 from typing import Any, Dict, List, Type
 
-from ansible.module_utils import ensure_service_mariadb, ensure_service_postgresql
 from ansible.module_utils import ensure_service_node as node
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.ensure_service_engine import Refused, Service, common_problems, ensure, typed
+from ansible.module_utils.ensure_service_mariadb import Mariadb
+from ansible.module_utils.ensure_service_postgresql import Postgresql
+from ansible.module_utils.ensure_service_rabbitmq import Rabbitmq
+from ansible.module_utils.ensure_service_spoken import Etcd, Memcached, Redis
+from ansible.module_utils.ensure_service_zookeeper import Zookeeper
 
 SERVICES: Dict[str, Type[Service]] = {
-    'mariadb': ensure_service_mariadb.Mariadb,
-    'postgresql': ensure_service_postgresql.Postgresql,
+    'etcd': Etcd,
+    'mariadb': Mariadb,
+    'memcached': Memcached,
+    'postgresql': Postgresql,
+    'rabbitmq': Rabbitmq,
+    'redis': Redis,
+    'zookeeper': Zookeeper,
 }
 
 
 def made(params: Dict[str, Any], release: str) -> Service:
     """Return the driver with its settings.
 
+    :param release: the text of os-release(5).
     :raises Refused: something makes no sense; all of it is told.
     """
     role = params['reported_as']
-    prefix = role.replace('-', '_') + '_'
     kind = SERVICES[params['service']]
     problems: List[str] = []
-    settings = typed(params['settings'], kind.DEFAULTS, prefix, problems)
-    family = node.family_of(release)
-    service = kind(settings, family, prefix)
-    if family not in kind.PACKAGES:
-        problems.append('the platform is not known here: known are Debian, Red Hat and SUSE and what derives from them.')
+
+    def called(setting: str) -> str:
+        return kind.called(role, setting)
+    service = kind(typed(params['settings'], kind.DEFAULTS, called, problems), node.pairs_of(release), role)
+    if service.family not in kind.PACKAGES:
+        problems.append('the platform is not known here: known are %s and what derives from them.' %
+                        ', '.join(kind.PACKAGES))
     if params['timeout'] < 1:
-        problems.append("%stimeout is %d: it must be at least 1 second." % (prefix, params['timeout']))
+        problems.append('%s is %d: it must be at least 1 second.' % (called('timeout'), params['timeout']))
     if not problems:
-        problems = common_problems(settings, prefix) + service.problems()
+        problems = common_problems(service.set, called) + service.problems()
     if problems:
         raise Refused('%s: cannot continue, %d problem%s:\n%s' % (
             role, len(problems), 's' * (len(problems) > 1), '\n'.join('  - ' + line for line in problems)))

@@ -2,15 +2,18 @@
 """How any service comes up: refuse, configure, start, wait until it answers, make accounts, and prove it."""
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import time
-from typing import Any, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Sequence
 
 from ansible.module_utils import ensure_service_node as node
 from ansible.module_utils.ensure_service_node import Refused
 from ansible.module_utils.parsing.convert_bool import boolean
 
 MEMORY = '/run/ensure-service'      # a tmpfs on every system with systemd
+PATH = '/usr/local/sbin:/usr/sbin:/usr/bin:/usr/libexec'
 NAME = re.compile(r'[a-z_][a-z0-9_]{0,62}')
 
 
@@ -19,49 +22,77 @@ class Service:
 
     :cvar TITLE: what people call it.
     :cvar PACKAGES: {family: names of the packages of the distribution}.
+    :cvar PROGRAMS: one of them is there when it is installed.
+    :cvar UNIT: name of its systemd unit.
+    :cvar DATA: folder that it keeps its data in; empty when it keeps none.
     :cvar DEFAULTS: {setting: value}, whose type a given value must have.
+    :cvar CALLED: {setting: variable} of those that are not called after the role.
     :cvar NEEDS: bytes that must be free for its data.
     """
 
     TITLE = ''
     PACKAGES: Dict[str, Sequence[str]] = {}
+    PROGRAMS: Sequence[str] = ()
+    UNIT = ''
+    DATA = ''
     DEFAULTS: Dict[str, Any] = {}
+    CALLED: Dict[str, str] = {}
     NEEDS = 128 << 20
-    REPLICAS: Sequence[str] = ()
 
-    def __init__(self, settings: Dict[str, Any], family: str, prefix: str) -> None:
-        self.set, self.family, self.prefix = settings, family, prefix
+    def __init__(self, settings: Dict[str, Any], release: Mapping[str, str], role: str) -> None:
+        self.set, self.release, self.role = settings, release, role
+        self.family = node.family_of(release)
+
+    @classmethod
+    def called(cls, role: str, setting: str) -> str:
+        """Return the name of the variable for a setting."""
+        return cls.CALLED.get(setting, '%s_%s' % (role.replace('-', '_'), setting))
+
+    def name(self, setting: str) -> str:
+        """Return the name of the variable for a setting."""
+        return self.called(self.role, setting)
 
     def problems(self) -> List[str]:
         """Return what makes no sense in the settings, beyond the types."""
         return []
 
+    def packages(self) -> List[str]:
+        """Return the packages that it needs."""
+        return list(self.PACKAGES[self.family])
+
     def installed(self) -> bool:
         """Return whether its program is there."""
-        raise NotImplementedError
+        return any(shutil.which(name, path=PATH) for name in self.PROGRAMS)
 
     def before(self) -> None:
         """Write what must be there before the packages are installed."""
 
     def unit(self) -> str:
         """Return the name of its systemd unit."""
-        raise NotImplementedError
+        return self.UNIT
 
     def data(self) -> str:
-        """Return the folder that it keeps its data in."""
-        raise NotImplementedError
+        """Return the folder that it is to keep its data in; empty when it keeps none."""
+        return '%s/%s' % (MEMORY, os.path.basename(self.DATA)) if self.set.get('ram') else self.DATA
 
     def logs(self) -> List[str]:
         """Return the paths of log files beside the journal."""
         return []
 
+    def files(self) -> Dict[str, str]:
+        """Return {path: text} of its configuration."""
+        return {}
+
     def differs(self) -> bool:
         """Return whether :meth:`configure` would change anything."""
-        raise NotImplementedError
+        return any(node.read(path) != text for path, text in self.files().items())
 
     def configure(self) -> None:
         """Write the configuration. The service is stopped meanwhile."""
-        raise NotImplementedError
+        for path, text in self.files().items():
+            node.write(path, text)
+        if any(path.startswith(node.UNITS) for path in self.files()):
+            node.systemctl('daemon-reload')
 
     def answers(self, seconds: float) -> str:
         """Return why the daemon does not answer its administrator; empty when it does."""
@@ -83,50 +114,52 @@ class Service:
         raise NotImplementedError
 
 
-def typed(given: Dict[str, Any], defaults: Dict[str, Any], prefix: str, problems: List[str]) -> Dict[str, Any]:
+def typed(given: Mapping[str, Any], defaults: Mapping[str, Any], called: Callable[[str], str], problems: List[str]
+          ) -> Dict[str, Any]:
     """Return the settings with the types of their defaults; what has another one is added to *problems*."""
     settings = dict(defaults)
     for name, value in sorted(given.items()):
         default = defaults.get(name)
         if name not in defaults:
-            problems.append('%s%s is no setting: there are %s' % (prefix, name, ', '.join(sorted(defaults))))
+            known = ', '.join(map(called, sorted(defaults)))
+            problems.append('%s is no setting: there are %s.' % (called(name), known))
         elif isinstance(default, bool):
             try:
                 settings[name] = boolean(value)
             except TypeError:
-                problems.append("%s%s is '%s': it is neither true nor false." % (prefix, name, value))
+                problems.append("%s is '%s': it is neither true nor false." % (called(name), value))
         elif isinstance(default, int):
             if re.fullmatch(r'[0-9]{1,9}', str(value)):
                 settings[name] = int(value)
             else:
-                problems.append("%s%s is '%s': it is no whole number." % (prefix, name, value))
+                problems.append("%s is '%s': it is no whole number." % (called(name), value))
         elif isinstance(default, list):
             if isinstance(value, list) and all(isinstance(item, (str, int, float)) for item in value):
                 settings[name] = [str(item) for item in value]
             else:
-                problems.append("%s%s is '%s': it is no list of texts." % (prefix, name, value))
+                problems.append("%s is '%s': it is no list of texts." % (called(name), value))
         elif isinstance(value, (dict, list)):
-            problems.append("%s%s is '%s': it is no text." % (prefix, name, value))
+            problems.append("%s is '%s': it is no text." % (called(name), value))
         else:
             settings[name] = str(value)
     return settings
 
 
-def common_problems(settings: Dict[str, Any], prefix: str) -> List[str]:
+def common_problems(settings: Mapping[str, Any], called: Callable[[str], str]) -> List[str]:
     """Return what is wrong with settings that several services have."""
+    rule = "allowed are small letters, digits and '_', at most 63, no digit first. Write e.g. 'openstack_citest'."
     found = []
-    for name in ('user', 'vhost'):
-        if name in settings and settings[name] and not NAME.fullmatch(settings[name].lstrip('/')):
-            found.append("%s%s is '%s': allowed are small letters, digits and '_', at most 63, no digit first. Write e.g. "
-                         "'openstack_citest'." % (prefix, name, settings[name]))
-    for name in settings.get('databases', ()):
-        if not NAME.fullmatch(name):
-            found.append("%sdatabases has '%s': allowed are small letters, digits and '_', at most 63, no digit first. Write "
-                         "e.g. 'openstack_citest'." % (prefix, name))
+    if 'user' in settings and not NAME.fullmatch(settings['user']):
+        found.append("%s is '%s': %s" % (called('user'), settings['user'], rule))
+    found += ["%s has '%s': %s" % (called('databases'), name, rule)
+              for name in settings.get('databases', ()) if not NAME.fullmatch(name)]
+    if not settings.get('databases', True):
+        found.append("%s is empty: a query needs one. Write e.g. ['openstack_citest']." % called('databases'))
     if 'password' in settings and (not settings['password'].isprintable() or len(settings['password']) > 200):
-        found.append('%spassword has characters that cannot be printed, or more than 200. Write a line of text.' % prefix)
-    if 'port' in settings and not 1024 <= settings['port'] <= 65535:
-        found.append("%sport is %d: allowed are 1024 to 65535." % (prefix, settings['port']))
+        found.append('%s has characters that cannot be printed, or more than 200. Write a line of text.' %
+                     called('password'))
+    if not 1024 <= settings['port'] <= 65535:
+        found.append('%s is %d: allowed are 1024 to 65535.' % (called('port'), settings['port']))
     return found
 
 
@@ -142,7 +175,7 @@ def ensure(service: Service, role: str, seconds: int, check_mode: bool = False) 
     if not service.installed():
         if not check_mode:
             service.before()
-        return {**result, 'changed': True, 'missing': list(service.PACKAGES[service.family])}
+        return {**result, 'changed': True, 'missing': service.packages()}
     unit = service.unit()
     running = node.is_active(unit)
     differs = service.differs()
@@ -167,25 +200,24 @@ def ensure(service: Service, role: str, seconds: int, check_mode: bool = False) 
 
 def _room(service: Service, role: str) -> None:
     path = service.data()
-    room = node.free(path)
+    room = node.free(path) if path else service.NEEDS
     if room < service.NEEDS:
+        remedy = 'or set %s: false' if path.startswith(MEMORY) else 'or have it in memory: %s'
         raise Refused('%s: cannot start %s: %s has %d MB free, and %d MB are needed. Make room there%s.' % (
             role, service.TITLE, path, room >> 20, service.NEEDS >> 20,
-            ', or have it in memory: %sram' % service.prefix if not path.startswith(MEMORY) else
-            ': it is memory; a node with more of it, or %sram: false' % service.prefix))
+            ', ' + remedy % service.name('ram') if 'ram' in service.set else ''))
 
 
 def _port(service: Service, role: str, unit: str, running: bool) -> None:
     """Refuse a port at which somebody else waits for connections."""
-    port = service.set['port']
-    for listener in node.listening(port):
-        owner = node.unit_of(listener.pid) if listener.pid else ''
-        if owner == unit:
-            continue
-        raise Refused('%s: cannot start %s: %sport is %d, and %s (process %d%s) waits for connections there already, at '
-                      '%s. Stop it, or choose another port.' % (
-                          role, service.TITLE, service.prefix, port, listener.name, listener.pid,
-                          ' of ' + owner if owner else '', listener.address))
+    own = node.user_of(unit) if running else ''
+    for other in node.listening(service.set['port']):
+        if other.user != own:
+            raise Refused('%s: cannot start %s: %s is %d, and %s of user %s waits for connections there already, at %s. '
+                          'Stop it, or choose another port.' % (
+                              role, service.TITLE, service.name('port'), service.set['port'],
+                              'process %d (%s)' % (other.pid, other.name) if other.pid else 'a process', other.user,
+                              other.address))
 
 
 def _start(service: Service, role: str, unit: str, differs: bool) -> None:

@@ -9,12 +9,10 @@ from typing import Any, Dict, List
 from urllib.parse import quote
 
 from ansible.module_utils import ensure_service_node as node
-from ansible.module_utils.ensure_service_engine import MEMORY, NAME, Refused, Service
+from ansible.module_utils.ensure_service_engine import NAME, Refused, Service
 
-PRIVILEGES = {'all': '*.*', 'own': ''}
+PRIVILEGES = ('all', 'own')
 QUICK = {'innodb_flush_log_at_trx_commit': '0', 'innodb_doublewrite': '0', 'sync_binlog': '0', 'skip_log_bin': ''}
-DATA = '/var/lib/mysql'
-
 
 
 class Mariadb(Service):
@@ -24,80 +22,56 @@ class Mariadb(Service):
     PACKAGES = {'Debian': ['mariadb-server'], 'RedHat': ['mariadb-server'], 'Suse': ['mariadb']}
     DEFAULTS = {'user': 'openstack_citest', 'password': 'openstack_citest', 'databases': ['openstack_citest'],
                 'privileges': 'all', 'port': 3306, 'ram': False, 'durable': False}
+    PROGRAMS = ('mariadbd', 'mysqld')
+    UNIT = 'mariadb.service'
+    DATA = '/var/lib/mysql'
     NEEDS = 256 << 20
 
     def problems(self) -> List[str]:
         """Return what makes no sense."""
         found = []
         if self.set['privileges'] not in PRIVILEGES:
-            found.append("%sprivileges is '%s': allowed are %s." % (
-                self.prefix, self.set['privileges'], ', '.join(sorted(PRIVILEGES))))
-        if not self.set['databases']:
-            found.append("%sdatabases is empty: a query needs one. Write e.g. ['openstack_citest']." % self.prefix)
+            found.append("%s is '%s': allowed are %s." % (
+                self.name('privileges'), self.set['privileges'], ', '.join(PRIVILEGES)))
         if self.set['user'] in ('root', 'mysql'):
-            found.append("%suser is '%s': that is the administrator. Write another name." % (
-                self.prefix, self.set['user']))
+            found.append("%s is '%s': that is the administrator. Write another name." % (
+                self.name('user'), self.set['user']))
         return found
-
-    def installed(self) -> bool:
-        """Return whether the server is there."""
-        return any(shutil.which(name, path='/usr/sbin:/usr/libexec:/usr/bin') for name in ('mariadbd', 'mysqld'))
-
-    def unit(self) -> str:
-        """Return the unit."""
-        return 'mariadb.service'
-
-    def data(self) -> str:
-        """Return the data folder that is asked for."""
-        return MEMORY + '/mysql' if self.set['ram'] else DATA
 
     def _conf(self) -> str:
         folder = '/etc/mysql/mariadb.conf.d' if self.family == 'Debian' else '/etc/my.cnf.d'
         return folder + '/99-ensure-mariadb.cnf'
 
-    def settings(self) -> str:
+    def files(self) -> Dict[str, str]:
         """Return our configuration file."""
         pairs = {'bind_address': '127.0.0.1', 'port': self.set['port'], 'datadir': self.data(), 'max_connections': 500,
                  'character_set_server': 'utf8mb4', 'skip_name_resolve': '',
                  **({} if self.set['durable'] else QUICK)}
         lines = ''.join('%s = %s\n' % one if one[1] != '' else '%s\n' % one[0] for one in sorted(pairs.items()))
-        return '# of the role ensure-mariadb\n[mysqld]\n' + lines
+        return {self._conf(): '# of the role ensure-mariadb\n[mysqld]\n' + lines}
 
     def _present(self) -> str:
         """Return the data folder that there is; empty when there is none."""
-        try:
-            with open(self._conf(), encoding='utf-8') as stream:
-                found = re.findall(r'^datadir = (.*)$', stream.read(), re.M)
-        except FileNotFoundError:
-            found = []
-        path = str(found[0]) if found else DATA
+        found = re.findall(r'^datadir = (.*)$', node.read(self._conf()), re.M)
+        path = str(found[0]) if found else self.DATA
         return path if os.path.isdir(os.path.join(path, 'mysql')) else ''
 
     def differs(self) -> bool:
         """Return whether folder or settings are not as asked."""
-        try:
-            with open(self._conf(), encoding='utf-8') as stream:
-                return stream.read() != self.settings() or self._present() != self.data()
-        except FileNotFoundError:
-            return True
+        return super().differs() or self._present() != self.data()
 
     def configure(self) -> None:
         """Have the data in the folder that is asked for, and write the settings."""
         here, there = self._present(), self.data()
         if here and here != there:
-            os.makedirs(os.path.dirname(there), exist_ok=True)
-            shutil.rmtree(there, ignore_errors=True)
-            done = node.run(['cp', '-a', here, there], timeout=600)
-            if done.code:
-                shutil.rmtree(there, ignore_errors=True)
-                raise Refused('cannot move the data of MariaDB from %s to %s: %s' % (here, there, done.words))
-        node.write(self._conf(), self.settings())
+            node.copy_tree(here, there)
+        super().configure()
         if not here:
             os.makedirs(os.path.dirname(there), exist_ok=True)
             done = node.run(['mariadb-install-db', '--user=mysql', '--datadir=' + there, '--skip-test-db'], timeout=300)
             if done.code:
                 raise Refused('mariadb-install-db: ' + done.words)
-        if here and here != there:
+        elif here != there:
             shutil.rmtree(here)
 
     def _ask(self, text: str, seconds: float = 60) -> node.Answer:
@@ -124,15 +98,17 @@ class Mariadb(Service):
             if self.set['privileges'] == 'all':
                 made.append('GRANT ALL PRIVILEGES ON *.* TO %s WITH GRANT OPTION' % user)
             else:
-                made += ['GRANT ALL PRIVILEGES ON %s.* TO %s' % (identifier(name), user) for name in self.set['databases']]
+                made += ['GRANT ALL PRIVILEGES ON %s.* TO %s' % (identifier(name), user)
+                         for name in self.set['databases']]
         return [*made, 'FLUSH PRIVILEGES']
 
     def proof(self) -> str:
         """Ask as the user, in every database: what one may."""
         for name in self.set['databases']:
-            done = node.run(['mysql', '--no-defaults', '--batch', '--skip-column-names', '--protocol=tcp', '--host=127.0.0.1',
-                             '--port=%d' % self.set['port'], '--user=' + self.set['user'], '--database=' + name,
-                             '--connect-timeout=10'], 'SHOW GRANTS;', timeout=20, env={'MYSQL_PWD': self.set['password']})
+            done = node.run(['mysql', '--no-defaults', '--batch', '--skip-column-names', '--protocol=tcp',
+                             '--host=127.0.0.1', '--port=%d' % self.set['port'], '--user=' + self.set['user'],
+                             '--database=' + name, '--connect-timeout=10'],
+                            'SHOW GRANTS;', timeout=20, env={'MYSQL_PWD': self.set['password']})
             if done.code:
                 return done.words
             wrong = unlike(done.out, self.set['privileges'])
@@ -151,6 +127,7 @@ class Mariadb(Service):
         return {'host': '127.0.0.1', 'port': self.set['port'], 'user': self.set['user'], 'database': database,
                 'url': 'mysql://' + where + database, 'data': self.data(),
                 'environment': {'DATABASE_URL': 'mysql://' + where + database,
+                                'MYSQL_URL': 'mysql://' + where + database,
                                 'OS_TEST_DBAPI_ADMIN_CONNECTION': 'mysql+pymysql://' + where}}
 
 
@@ -172,5 +149,3 @@ def identifier(name: str) -> str:
 def literal(text: str) -> str:
     """Return a text of SQL, in the server's default mode."""
     return "'%s'" % text.replace('\\', '\\\\').replace("'", "''")
-
-

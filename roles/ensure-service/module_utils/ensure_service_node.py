@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import shutil
 import socket
 import subprocess
 import tempfile
 import time
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+UNITS = '/etc/systemd/system/'
 LISTENING = '0A'        # of proc_net(5), as the kernel's net/tcp_states.h has it
 FAMILIES = {'debian': 'Debian', 'ubuntu': 'Debian', 'fedora': 'RedHat', 'rhel': 'RedHat', 'centos': 'RedHat',
             'suse': 'Suse', 'opensuse': 'Suse', 'sles': 'Suse'}
@@ -35,12 +37,12 @@ class Answer(NamedTuple):
 
 
 class Listener(NamedTuple):
-    """A socket that waits for connections: its address, and the process that has it (0 when that cannot be seen)."""
+    """A socket that waits for connections: its address, whose it is, and the process (0 when it cannot be seen)."""
 
     address: str
-    port: int
-    pid: int
-    name: str
+    user: str
+    pid: int = 0
+    name: str = ''
 
 
 def run(argv: Sequence[str], text: str = '', user: str = '', timeout: float = 60,
@@ -59,33 +61,60 @@ def run(argv: Sequence[str], text: str = '', user: str = '', timeout: float = 60
     return Answer(done.returncode, done.stdout.decode('utf-8', 'replace'), done.stderr.decode('utf-8', 'replace'))
 
 
-def family_of(release: str) -> str:
-    """Return the family of the system whose os-release(5) is *release*; empty where none is known."""
-    pairs = dict(line.split('=', 1) for line in release.splitlines() if '=' in line)
-    words = ' '.join(pairs.get(key, '').strip('"\'') for key in ('ID', 'ID_LIKE')).split()
+def pairs_of(release: str) -> Dict[str, str]:
+    """Return what is in the text of os-release(5)."""
+    pairs = (line.split('=', 1) for line in release.splitlines() if '=' in line)
+    return {key.strip(): value.strip().strip('"\'') for key, value in pairs}
+
+
+def family_of(release: Mapping[str, str]) -> str:
+    """Return the family of a system by what its os-release(5) says; empty where none is known."""
+    words = ' '.join(release.get(key, '') for key in ('ID', 'ID_LIKE')).split()
     return next((FAMILIES[word] for word in words if word in FAMILIES), '')
 
 
-def write(path: str, text: str, mode: int = 0o644) -> bool:
-    """Have *text* in the file at *path*, owned by root, in one step; return whether it was different."""
+def read(path: str) -> str:
+    """Return the text of a file; empty where there is none."""
     try:
-        with open(path, encoding='utf-8') as stream:
-            if stream.read() == text and os.stat(path).st_mode & 0o777 == mode:
-                return False
+        with open(path, encoding='utf-8', errors='replace') as stream:
+            return stream.read()
     except FileNotFoundError:
-        pass
+        return ''
+
+
+def write(path: str, text: str) -> None:
+    """Have *text* in the file at *path*, owned by root and for all to read, in one step."""
     folder = os.path.dirname(path)
     os.makedirs(folder, exist_ok=True)
     handle, scratch = tempfile.mkstemp(dir=folder)
     try:
         with os.fdopen(handle, 'w', encoding='utf-8') as stream:
             stream.write(text)
-        os.chmod(scratch, mode)
+        os.chmod(scratch, 0o644)
         os.replace(scratch, path)
     except BaseException:
         os.unlink(scratch)
         raise
-    return True
+
+
+def have_folder(path: str, user: str) -> None:
+    """Have a folder that belongs to *user* alone, in one that all may pass through."""
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    os.makedirs(path, mode=0o750, exist_ok=True)
+    shutil.chown(path, user)
+
+
+def copy_tree(here: str, there: str) -> None:
+    """Have what lies at *here* at *there* too, or nothing.
+
+    :raises Refused: it cannot be copied.
+    """
+    os.makedirs(os.path.dirname(there), exist_ok=True)
+    shutil.rmtree(there, ignore_errors=True)
+    done = run(['cp', '-a', here, there], timeout=600)
+    if done.code:
+        shutil.rmtree(there, ignore_errors=True)
+        raise Refused('cannot move the data from %s to %s: %s' % (here, there, done.words))
 
 
 def free(path: str) -> int:
@@ -96,36 +125,26 @@ def free(path: str) -> int:
     return status.f_bavail * status.f_frsize
 
 
-def is_memory(path: str, mounts: str) -> bool:
-    """Whether *path* lies on a tmpfs, by the text of /proc/mounts."""
-    points = [(line.split()[1], line.split()[2]) for line in mounts.splitlines()]
-    over = [(point, kind) for point, kind in points if (path + '/').startswith(point.rstrip('/') + '/')]
-    return bool(over) and max(over, key=lambda one: len(one[0]))[1] == 'tmpfs'
-
-
 def listening(port: int) -> List[Listener]:
     """Return who waits for connections at *port*."""
-    inodes: Dict[str, str] = {}
+    found: Dict[str, Tuple[str, str]] = {}
     for name in ('tcp', 'tcp6'):
         try:
             with open('/proc/net/' + name, encoding='ascii') as stream:
-                inodes.update(sockets(stream.read(), port))
+                found.update((inode, (address, user_name(uid))) for inode, address, uid in sockets(stream.read(), port))
         except FileNotFoundError:       # a node without IPv6
             continue
-    if not inodes:
-        return []
-    owners = dict(_owners(set(inodes)))
-    return [Listener(address, port, *owners.get(inode, (0, 'a process of somebody else')))
-            for inode, address in sorted(inodes.items(), key=lambda one: one[1])]
+    owners = dict(_owners(set(found))) if found else {}
+    return [Listener(*whose, *owners.get(inode, ())) for inode, whose in sorted(found.items(), key=lambda one: one[1])]
 
 
-def sockets(text: str, port: int) -> Iterator[Tuple[str, str]]:
-    """Return (inode, address) of each listening socket at *port* in a table of proc_net(5)."""
+def sockets(text: str, port: int) -> Iterator[Tuple[str, str, int]]:
+    """Return (inode, address, user id) of each listening socket at *port* in a table of proc_net(5)."""
     for line in text.splitlines()[1:]:
         words = line.split()
         local, at = words[1].split(':')
         if words[3] == LISTENING and int(at, 16) == port:
-            yield words[9], address_of(local)
+            yield words[9], address_of(local), int(words[7])
 
 
 def address_of(digits: str) -> str:
@@ -135,6 +154,7 @@ def address_of(digits: str) -> str:
 
 
 def _owners(inodes: 'set[str]') -> Iterator[Tuple[str, Tuple[int, str]]]:
+    """Return (inode, (process, its name)). In a container, not even root sees what is open in those of other users."""
     for pid in filter(str.isdigit, os.listdir('/proc')):
         try:
             for handle in os.listdir('/proc/%s/fd' % pid):
@@ -146,22 +166,23 @@ def _owners(inodes: 'set[str]') -> Iterator[Tuple[str, Tuple[int, str]]]:
             continue
 
 
-def unit_of(pid: int) -> str:
-    """Return the systemd unit that a process belongs to; empty when none."""
+def user_name(uid: int) -> str:
+    """Return the name of a user, or else the number."""
     try:
-        with open('/proc/%d/cgroup' % pid, encoding='utf-8') as stream:
-            found = re.findall(r'/([^/\n]+\.service)(?:/|$)', stream.read(), re.M)
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def user_of(unit: str) -> str:
+    """Return the user of a unit's main process; empty when it does not run."""
+    pid = systemctl('show', '--property=MainPID', '--value', unit).out.strip()
+    try:
+        with open('/proc/%d/status' % int(pid or 0), encoding='utf-8', errors='replace') as stream:
+            found = re.search(r'^Uid:\s+\d+\s+(\d+)', stream.read(), re.M)
     except OSError:
         return ''
-    return str(found[-1]) if found else ''
-
-
-def owner_of(path: str) -> str:
-    """Return the name of the user that a path belongs to; empty where nothing is."""
-    try:
-        return pwd.getpwuid(os.stat(path).st_uid).pw_name
-    except (FileNotFoundError, KeyError):
-        return ''
+    return user_name(int(found[1])) if found else ''
 
 
 def systemctl(*words: str, timeout: float = 120) -> Answer:

@@ -23,6 +23,7 @@ class Postgresql(Service):
 
     TITLE = 'PostgreSQL'
     PACKAGES = {'Debian': ['postgresql'], 'RedHat': ['postgresql-server'], 'Suse': ['postgresql-server']}
+    PROGRAMS = ('postgres',)
     DEFAULTS = {'user': 'openstack_citest', 'password': 'openstack_citest', 'databases': ['openstack_citest'],
                 'privileges': 'all', 'port': 5432, 'ram': False, 'durable': False}
 
@@ -30,12 +31,10 @@ class Postgresql(Service):
         """Return what makes no sense."""
         found = []
         if self.set['privileges'] not in PRIVILEGES:
-            found.append("%sprivileges is '%s': allowed are %s." % (
-                self.prefix, self.set['privileges'], ', '.join(sorted(PRIVILEGES))))
-        if not self.set['databases']:
-            found.append("%sdatabases is empty: a query needs one. Write e.g. ['openstack_citest']." % self.prefix)
+            found.append("%s is '%s': allowed are %s." % (
+                self.name('privileges'), self.set['privileges'], ', '.join(PRIVILEGES)))
         if self.set['user'] == 'postgres':
-            found.append("%suser is 'postgres': that is the administrator. Write another name." % self.prefix)
+            found.append("%s is 'postgres': that is the administrator. Write another name." % self.name('user'))
         return found
 
     @property
@@ -49,12 +48,12 @@ class Postgresql(Service):
 
     def installed(self) -> bool:
         """Return whether the server is there."""
-        return bool(self._release()) if self._debian else bool(shutil.which('postgres', path='/usr/bin'))
+        return bool(self._release()) if self._debian else super().installed()
 
     def before(self) -> None:
         """Keep the package from making a cluster, on disk and with other settings than ours."""
-        if self._debian:
-            node.write(BEFORE, 'create_main_cluster = false\n')
+        if self._debian and not os.path.exists(BEFORE):
+            node.write(BEFORE, "create_main_cluster = false\nadd_include_dir = 'conf.d'\n")
 
     def unit(self) -> str:
         """Return the unit of the one cluster; ``postgresql.service`` stands for all of them."""
@@ -74,32 +73,22 @@ class Postgresql(Service):
         """Return the log that pg_ctlcluster(1) writes."""
         return ['/var/log/postgresql/postgresql-%s-main.log' % self._release()] if self._debian else []
 
-    def settings(self) -> str:
+    def files(self) -> Dict[str, str]:
         """Return our part of the configuration."""
         pairs = {'listen_addresses': "'localhost'", 'port': self.set['port'], 'max_connections': 300,
                  **({} if self.set['durable'] else QUICK)}
-        return '# of the role ensure-postgresql\n' + ''.join('%s = %s\n' % one for one in sorted(pairs.items()))
-
-    def _written(self) -> str:
-        return os.path.join(self._conf(), 'conf.d', 'ensure-postgresql.conf')
+        return {self._conf() + '/conf.d/ensure-postgresql.conf':
+                '# of the role ensure-postgresql\n' + ''.join('%s = %s\n' % one for one in sorted(pairs.items()))}
 
     def _present(self) -> str:
         """Return the data folder that the cluster has; empty when there is no cluster, or no data any more."""
-        try:
-            with open(os.path.join(self._conf(), 'postgresql.conf'), encoding='utf-8') as stream:
-                found = re.findall(r"^\s*data_directory\s*=\s*'([^']*)'", stream.read(), re.M)
-        except FileNotFoundError:
-            return ''
+        found = re.findall(r"^\s*data_directory\s*=\s*'([^']*)'", node.read(self._conf() + '/postgresql.conf'), re.M)
         path = str(found[-1]) if found else self._disk()
         return path if os.path.exists(os.path.join(path, 'PG_VERSION')) else ''
 
     def differs(self) -> bool:
         """Return whether cluster, folder or settings are not as asked."""
-        try:
-            with open(self._written(), encoding='utf-8') as stream:
-                return stream.read() != self.settings() or self._present() != self.data()
-        except FileNotFoundError:
-            return True
+        return super().differs() or self._present() != self.data()
 
     def configure(self) -> None:
         """Make the cluster, or move its data; then write the settings."""
@@ -107,15 +96,15 @@ class Postgresql(Service):
         if not here:
             self._create(there)
         elif here != there:
-            os.makedirs(os.path.dirname(there), exist_ok=True)
-            shutil.rmtree(there, ignore_errors=True)
-            done = node.run(['cp', '-a', here, there], timeout=600)
-            if done.code:
-                shutil.rmtree(there, ignore_errors=True)
-                raise Refused('cannot move the data of PostgreSQL from %s to %s: %s' % (here, there, done.words))
+            node.copy_tree(here, there)
             self._tool('pg_conftool', self._release(), 'main', 'set', 'data_directory', there)
             shutil.rmtree(here)
-        node.write(self._written(), self.settings())
+        main = self._conf() + '/postgresql.conf'
+        text = node.read(main)
+        if not re.search(r"^\s*include_dir\s*=\s*'conf\.d'", text, re.M):
+            with open(main, 'a', encoding='utf-8') as stream:
+                stream.write("include_dir = 'conf.d'\n")
+        super().configure()
 
     def _create(self, there: str) -> None:
         os.makedirs(os.path.dirname(there), exist_ok=True)
@@ -123,8 +112,6 @@ class Postgresql(Service):
             self._tool('install', '-d', '-o', 'postgres', '-g', 'postgres', '-m', '0700', there)
             self._tool('runuser', '-u', 'postgres', '--', 'initdb', '--pgdata', there, '--encoding', 'UTF8', '--locale',
                        'C.UTF-8', '--auth-host', 'scram-sha-256', '--no-sync')
-            with open(os.path.join(there, 'postgresql.conf'), 'a', encoding='utf-8') as stream:
-                stream.write("include_dir = 'conf.d'\n")
             node.write(DROP_IN, '[Service]\nEnvironment=PGDATA=%s\n' % there)
             node.systemctl('daemon-reload')
             return
@@ -191,11 +178,12 @@ class Postgresql(Service):
         return {'host': '127.0.0.1', 'port': self.set['port'], 'user': self.set['user'], 'database': database,
                 'url': 'postgresql://' + where + database, 'data': self.data(),
                 'environment': {'DATABASE_URL': 'postgresql://' + where + database,
+                                'POSTGRESQL_URL': 'postgresql://' + where + database,
                                 'OS_TEST_DBAPI_ADMIN_CONNECTION': 'postgresql+psycopg2://%spostgres' % where}}
 
 
 def unlike(row: List[str], privileges: str) -> str:
-    """Return how a role differs from the wanted privileges: *row* has superuser, may create databases, owns this one."""
+    """Return how a role differs from the wanted privileges: *row* has superuser, may create databases, owns this."""
     wanted: Dict[str, Tuple[str, ...]] = {'all': ('t',), 'create': ('f', 't', 't'), 'own': ('f', 'f', 't')}
     for is_, want, what in zip(row, wanted[privileges], ('a superuser', 'able to create databases', 'its owner')):
         if is_ != want:

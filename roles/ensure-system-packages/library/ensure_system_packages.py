@@ -14,7 +14,7 @@ options:
   sources: {description: Places to try in this order., type: list, elements: str, default: [index, archive]}
   archive: {description: Folder of packages with an index., type: str, default: /opt/cache/packages}
   install: {description: Whether to install what is missing., type: bool, default: false}
-  start_services: {description: Whether daemons start when their packages are installed (apt only)., type: bool, default: true}
+  start_services: {description: Whether daemons start with their installation (apt only)., type: bool, default: true}
   lock_timeout: {description: Seconds to wait for another package manager., type: int, default: 120}
   reported_as: {description: Name that messages begin with., type: str, default: ensure-system-packages}
 attributes:
