@@ -7,8 +7,8 @@ DOCUMENTATION = r'''
 module: ensure_service
 short_description: Have a service that tests need up and answering
 description:
-  - Refuses settings that make no sense before anything is changed. When the daemon's packages are missing it says which,
-    and is to be called again when they are there.
+  - Refuses settings that make no sense before anything is changed. When the daemon's packages are missing it says
+    which, and is to be called again when they are there.
   - Then it configures and starts the daemon, waits until it answers, makes users and databases, and asks a query with
     the given credentials. When that query works at once, nothing is done.
 options:

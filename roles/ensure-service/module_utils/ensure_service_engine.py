@@ -73,7 +73,7 @@ class Service:
 
     def data(self) -> str:
         """Return the folder that it is to keep its data in; empty when it keeps none."""
-        return '%s/%s' % (MEMORY, os.path.basename(self.DATA)) if self.set.get('ram') else self.DATA
+        return '%s/%s' % (MEMORY, self.TITLE.lower()) if self.set.get('ram') else self.DATA
 
     def logs(self) -> List[str]:
         """Return the paths of log files beside the journal."""
@@ -213,8 +213,8 @@ def _port(service: Service, role: str, unit: str, running: bool) -> None:
     own = node.user_of(unit) if running else ''
     for other in node.listening(service.set['port']):
         if other.user != own:
-            raise Refused('%s: cannot start %s: %s is %d, and %s of user %s waits for connections there already, at %s. '
-                          'Stop it, or choose another port.' % (
+            raise Refused('%s: cannot start %s: %s is %d, and %s of user %s waits for connections there already, '
+                          'at %s. Stop it, or choose another port.' % (
                               role, service.TITLE, service.name('port'), service.set['port'],
                               'process %d (%s)' % (other.pid, other.name) if other.pid else 'a process', other.user,
                               other.address))

@@ -118,7 +118,7 @@ class Mariadb(Service):
 
     def version(self) -> str:
         """Return the server's version."""
-        return self._ask('SELECT VERSION();').out.strip()
+        return self._ask('SELECT VERSION();').out.split('-')[0].strip()
 
     def facts(self) -> Dict[str, Any]:
         """Return where it is."""

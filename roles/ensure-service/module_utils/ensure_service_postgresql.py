@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Tuple
 from urllib.parse import quote
 
 from ansible.module_utils import ensure_service_node as node
-from ansible.module_utils.ensure_service_engine import MEMORY, NAME, Refused, Service
+from ansible.module_utils.ensure_service_engine import NAME, Refused, Service
 
 PRIVILEGES = {'all': 'SUPERUSER', 'create': 'NOSUPERUSER CREATEDB', 'own': 'NOSUPERUSER NOCREATEDB'}
 BEFORE = '/etc/postgresql-common/createcluster.conf'
@@ -64,7 +64,7 @@ class Postgresql(Service):
 
     def data(self) -> str:
         """Return the data folder that is asked for."""
-        return MEMORY + '/postgresql' if self.set['ram'] else self._disk()
+        return super().data() or self._disk()
 
     def _conf(self) -> str:
         return '/etc/postgresql/%s/main' % self._release() if self._debian else self.data()
@@ -76,6 +76,7 @@ class Postgresql(Service):
     def files(self) -> Dict[str, str]:
         """Return our part of the configuration."""
         pairs = {'listen_addresses': "'localhost'", 'port': self.set['port'], 'max_connections': 300,
+                 'log_destination': "'stderr,syslog'",      # a file, and the journal
                  **({} if self.set['durable'] else QUICK)}
         return {self._conf() + '/conf.d/ensure-postgresql.conf':
                 '# of the role ensure-postgresql\n' + ''.join('%s = %s\n' % one for one in sorted(pairs.items()))}

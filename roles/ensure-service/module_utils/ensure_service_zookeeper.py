@@ -13,7 +13,7 @@ from ansible.module_utils.ensure_service_spoken import KEY, Spoken, Wrong, line
 
 CREATE, READ, CLOSE = 1, 4, -11     # operations
 EPHEMERAL_SEQUENTIAL = 3
-JAR = '/usr/share/java/zookeeper.jar'
+JARS = ['/usr/share/java/%s.jar' % name for name in ('zookeeper', 'slf4j-api', 'slf4j-simple', 'log4j-1.2', 'netty')]
 
 
 class Zookeeper(Spoken):
@@ -47,7 +47,7 @@ class Zookeeper(Spoken):
     def installed(self) -> bool:
         """Return whether all of it is there."""
         programs = ['java'] + ['eatmydata'] * self.set['eatmydata']
-        return os.path.exists(JAR) and all(shutil.which(name, path=PATH) for name in programs)
+        return os.path.exists(JARS[0]) and all(shutil.which(name, path=PATH) for name in programs)
 
     def files(self) -> Dict[str, str]:
         """Return unit and configuration."""
@@ -55,12 +55,13 @@ class Zookeeper(Spoken):
                  'tickTime': 2000, 'maxClientCnxns': 0, 'admin.enableServer': 'false', '4lw.commands.whitelist': '*',
                  'forceSync': 'yes' if self.set['durable'] else 'no'}
         words = ['eatmydata'] * self.set['eatmydata'] + [
-            'java', '-Xmx512m', '-Djava.net.preferIPv4Stack=true', '-cp', JAR + ':/usr/share/java/slf4j-simple.jar',
+            'java', '-Xmx512m', '-Djava.net.preferIPv4Stack=true', '-cp', ':'.join(JARS),
             'org.apache.zookeeper.server.ZooKeeperServerMain', self.CONF]
         words[0] = str(shutil.which(words[0], path=PATH))
         text = '# of the role ensure-zookeeper\n' + ''.join('%s=%s\n' % pair for pair in sorted(pairs.items()))
         # Java ends with 143 when it is told to end
-        return {self.CONF: text, **self.unit_file('zookeeper', ['ExecStart=' + ' '.join(words), 'SuccessExitStatus=143'])}
+        unit = self.unit_file('zookeeper', ['ExecStart=' + ' '.join(words), 'SuccessExitStatus=143'])
+        return {self.CONF: text, **unit}
 
     def ask(self, connection: socket.socket) -> None:
         """Begin a session, and store and read a node that ends with it."""
