@@ -2,7 +2,6 @@
 """How any service comes up: refuse, configure, start, wait until it answers, make accounts, and prove it."""
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import time

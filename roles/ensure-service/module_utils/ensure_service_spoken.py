@@ -182,7 +182,7 @@ class Redis(Spoken):
 
     def facts(self) -> Dict[str, Any]:
         """Return where it is."""
-        secret = ':%s@' % quote(self.set['password'], safe='') if self.set['password'] else ''
+        secret = 'default:%s@' % quote(self.set['password'], safe='') if self.set['password'] else ''
         url = 'redis://%s%s/0' % (secret, self.where())
         return {'host': '127.0.0.1', 'port': self.set['port'], 'url': url, 'data': self.data(),
                 'environment': {'REDIS_URL': url}}
