@@ -174,9 +174,9 @@ class TestEnsure(unittest.TestCase):
 
 
 class TestMade(unittest.TestCase):
-    def refused(self, *words: str, **settings: object) -> str:
+    def refused(self, service: str, release: str = DEBIAN, /, **settings: Any) -> str:
         with self.assertRaises(node.Refused) as raised:
-            made(*words, **settings)
+            made(service, release, **settings)
         return str(raised.exception)
 
     def test_each_service_is_content_with_its_defaults(self) -> None:

@@ -78,7 +78,8 @@ class TestRedis(unittest.TestCase):
     def test_conversations(self) -> None:
         info = b'# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.1.1\r\n'
         good = (b'+OK\r\n', b'+OK\r\n', b'$2\r\nok\r\n', b':1\r\n', b'$%d\r\n%s\r\n' % (len(info), info))
-        cases = [(good, ''), ((b'-WRONGPASS invalid username-password pair\r\n',), 'WRONGPASS invalid username-password pair'),
+        cases = [(good, ''),
+                 ((b'-WRONGPASS invalid username-password pair\r\n',), 'WRONGPASS invalid username-password pair'),
                  ((b'+OK\r\n', b'+OK\r\n', b'$-1\r\n'), "it gives '$-1' back for 'ok'")]
         for said, wanted in cases:
             with self.subTest(wanted), server(*said) as (port, heard):
@@ -197,7 +198,7 @@ class TestUnits(unittest.TestCase):
         hostile = 'x%n$HOME\\"'
         with mock.patch('shutil.which', lambda name, path: '/usr/bin/' + name):
             for service in ('memcached', 'redis', 'etcd', 'rabbitmq', 'zookeeper'):
-                settings = {'password': hostile} if service in ('redis', 'rabbitmq') else {}
+                settings: dict[str, Any] = {'password': hostile} if service in ('redis', 'rabbitmq') else {}
                 for path, text in made(service, **settings).files().items():
                     with self.subTest(service, path=path):
                         self.assertNotIn(hostile, text)
