@@ -76,6 +76,8 @@ ELSEWHERE = {
     'configure-mirrors': 'nobody answers at mirror.example.com',
     'enable-fips': 'Debian has no FIPS mode, so the role refuses it',
     'ensure-package-repositories': 'nobody answers at packages.example.com',
+    **dict.fromkeys(('ensure-etcd', 'ensure-mariadb', 'ensure-postgresql', 'ensure-rabbitmq', 'ensure-zookeeper'),
+                    'it takes long for what the examples of ensure-memcached and ensure-redis show, too'),
     'post-reboot-tasks': 'a container that starts again is gone',
     'python-siblings': 'it takes a second project, and an environment that depends on it',
     'publish-artifacts-to-fileserver': 'it takes a server and a secret; tests/publish has one',
