@@ -8,6 +8,7 @@ For people, not part of "./zuul-local test": it takes an hour for everything, an
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import re
 import signal
@@ -22,10 +23,25 @@ from typing import Any
 from tests.projects import source
 from zuul_local import paths
 from zuul_local.nodes.labels import load_labels
+from zuul_local.selftest import report
 
 CACHE = Path.home() / '.cache' / 'zuul-local' / 'projects'
 LONGEST = 1200      # seconds for one run
 LABELS = ('debian-bullseye', 'debian-bookworm', 'debian-trixie')
+PAGE = """\
+==================
+Projects of others
+==================
+
+.. written by "python3 -m tests.projects --results FILE --table FILE"
+
+{number} source distributions from the index, of all ways to build and to test, as projects that inherit the job that
+fits them: what came of it, how many tests ran, and the seconds of the whole build. Run until {date} on
+{machine}, while other things ran there, too: seconds are to compare orders of
+magnitude. What fails has a second row, *plain venv*: the same tests on such a node with pip and a virtual environment
+alone. ``tests/projects/projects.yaml`` has what each job was told.
+
+"""
 # How test runners say how many tests passed.
 COUNTS = (re.compile(r'\| .*?=+ .*?(\d+) passed'), re.compile(r'\| .*?\b(\d+) passed[,. ].*in \d'),
           re.compile(r'\|  - Passed: (\d+)'), re.compile(r'\| Ran (\d+) tests? in'))
@@ -80,7 +96,10 @@ def run(project: source.Project, label: str, python: str, plain: bool) -> dict[s
 
 
 def table(records: list[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the lines of a table in reStructuredText: a row for each project and way, a column for each label."""
+    """Yield the lines of a table in reStructuredText: a row for each project and way, a column for each label.
+
+    What ran more than once counts by its last run.
+    """
     rows: dict[tuple[str, ...], dict[str, Mapping[str, Any]]] = {}
     for one in records:
         rows.setdefault((f'{one["name"]} {one["version"]}', one['style'], one['job']), {})[one['label']] = one
@@ -89,6 +108,12 @@ def table(records: list[Mapping[str, Any]]) -> Iterator[str]:
     for cells in (('Project', 'Style', 'Job', *labels), *((*key, *(_cell(row.get(label)) for label in labels))
                                                           for key, row in sorted(rows.items()))):
         yield from (f'   {"*" if number == 0 else " "} - {cell}' for number, cell in enumerate(cells))
+
+
+def page(records: list[Mapping[str, Any]]) -> str:
+    """Return the page of the documentation that shows :func:`table`."""
+    return PAGE.format(number=len({one['name'] for one in records}), date=datetime.datetime.now(datetime.UTC).date(),
+                       machine=report.machine()) + '\n'.join(table(records)) + '\n'
 
 
 def _cell(record: Mapping[str, Any] | None) -> str:
@@ -127,7 +152,7 @@ def main() -> int:
                     file.write(json.dumps(record) + '\n')
     if args.table:
         lines = args.results.read_text(encoding='utf-8').splitlines() if args.results else []
-        args.table.write_text('\n'.join(table([json.loads(line) for line in lines])) + '\n', encoding='utf-8')
+        args.table.write_text(page([json.loads(line) for line in lines]), encoding='utf-8')
     return 1 if failed else 0
 
 
