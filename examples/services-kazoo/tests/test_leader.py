@@ -3,7 +3,6 @@ import unittest
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import LockTimeout
-
 from leader import take
 
 

@@ -1,12 +1,11 @@
 import os
 import unittest
 
+from notes import Base, Note
 from sqlalchemy import create_engine, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
-
-from notes import Base, Note
 
 
 class OnOneDatabase:
