@@ -94,6 +94,34 @@ class TestBuilds(RunnerTest):
         self.assertRegex(output, r'two \| in the pair')
         self.assertNotRegex(output, r'three \| in the pair')
 
+    def test_nodes_of_a_multinode_job_reach_each_other_by_name_as_root_too(self) -> None:
+        job = JOB.replace('parent: base', 'parent: multinode').replace('    run:', '''\
+    nodeset:
+      nodes:
+        - name: controller
+          label: debian-bookworm
+        - name: peer
+          label: debian-bookworm
+    vars:
+      multinode_bridge: false
+    run:''')
+        play = '''\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Reach every node
+      ansible.builtin.command: ssh -o BatchMode=yes {{ item }} id -un
+      loop: [controller, peer]
+    - name: Reach every node as root
+      become: true
+      ansible.builtin.command: ssh -o BatchMode=yes {{ item }} id -un
+      loop: [controller, peer]
+'''
+        folder = self.make_project({'.zuul.yaml': job, 'playbooks/run.yaml': play})
+        output = self.zuul_local('run', 'demo', folder=folder)
+        self.assertEqual(4, output.count(' | zuul\n'), output)
+        self.assertEqual(4, output.count(' | root\n'), output)
+
     def test_offline_node_has_no_way_out(self) -> None:
         look = """\
 import socket
