@@ -9,6 +9,15 @@ from pathlib import Path
 
 from tests.functional.support import JOB, PLAY, ZUUL_LOCAL, RunnerTest
 
+TWO_NODES = '''\
+    nodeset:
+      nodes:
+        - name: one
+          label: debian-bookworm
+        - name: two
+          label: debian-bookworm
+'''
+
 
 class TestBuilds(RunnerTest):
 
@@ -58,13 +67,7 @@ class TestBuilds(RunnerTest):
         self.assertIn('| end', self.finish(process, 0))
 
     def test_three_nodes_see_each_other(self) -> None:
-        job = JOB.replace('    run:', '''\
-    nodeset:
-      nodes:
-        - name: one
-          label: debian-bookworm
-        - name: two
-          label: debian-bookworm
+        job = JOB.replace('    run:', TWO_NODES + '''\
         - name: three
           label: debian-trixie
       groups:
@@ -95,13 +98,7 @@ class TestBuilds(RunnerTest):
         self.assertNotRegex(output, r'three \| in the pair')
 
     def test_nodes_of_a_multinode_job_reach_each_other_by_name_as_root_too(self) -> None:
-        job = JOB.replace('parent: base', 'parent: multinode').replace('    run:', '''\
-    nodeset:
-      nodes:
-        - name: controller
-          label: debian-bookworm
-        - name: peer
-          label: debian-bookworm
+        job = JOB.replace('parent: base', 'parent: multinode').replace('    run:', TWO_NODES + '''\
     vars:
       multinode_bridge: false
     run:''')
@@ -111,11 +108,11 @@ class TestBuilds(RunnerTest):
   tasks:
     - name: Reach every node
       ansible.builtin.command: ssh -o BatchMode=yes {{ item }} id -un
-      loop: [controller, peer]
+      loop: [one, two]
     - name: Reach every node as root
       become: true
       ansible.builtin.command: ssh -o BatchMode=yes {{ item }} id -un
-      loop: [controller, peer]
+      loop: [one, two]
 '''
         folder = self.make_project({'.zuul.yaml': job, 'playbooks/run.yaml': play})
         output = self.zuul_local('run', 'demo', folder=folder)
