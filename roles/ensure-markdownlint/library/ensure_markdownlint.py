@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: ensure_markdownlint
 short_description: Find markdownlint, or install it by a lock of npm
 description:
-  - Takes the markdownlint that is there when it has the version of the lock. Otherwise npm installs what the lock names, and
-    compares each package with its digest there. Nothing that is installed is run on the way.
+  - Takes the markdownlint that is there when it has the version of the lock. Otherwise npm installs what the lock
+    names, and compares each package with its digest there. Nothing that is installed is run on the way.
   - What it installs lies in a folder named by the digest of what goes in; the public path is a link to it that is
     switched in one step. A run that is killed leaves the markdownlint that was there before.
   - Where it has to install and the node has no Node.js that fits, it does nothing but say so.
@@ -104,7 +104,8 @@ def read_lock(package: str, lock: str) -> Lock:
         bare = sorted(name for name, one in packages.items()
                       if name and not str(one.get('integrity', '')).startswith('sha512-'))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ValueError('it has no package.json and package-lock.json (version 2 or 3) that name %s' % PACKAGE) from None
+        raise ValueError('it has no package.json and package-lock.json (version 2 or 3) that name %s'
+                         % PACKAGE) from None
     if bare:
         raise ValueError('its package-lock.json has no sha512 of %s' % ', '.join(bare[:5]))
     lowest = max([int(number) for number in re.findall(r'>=\s*(\d{1,4})', engine)] or [0])
@@ -121,8 +122,8 @@ def check(params: Dict[str, Any]) -> Lock:
     try:
         lock = read_lock(params['package'], params['lock'])
     except ValueError as error:
-        found.append("ensure_markdownlint_lock is '%s': %s. Name a folder with what \"npm install --package-lock-only\" "
-                     'writes and with nodejs.txt, or leave it unset.' % (params['lock_folder'], error))
+        found.append("ensure_markdownlint_lock is '%s': %s. Name a folder with what \"npm install --package-lock-only\""
+                     ' writes and with nodejs.txt, or leave it unset.' % (params['lock_folder'], error))
     for name in ('path', 'nodejs_path'):
         value = params[name]
         if not os.path.isabs(value) or not value.strip('/'):
@@ -208,7 +209,7 @@ def find_nodejs(params: Dict[str, Any], lock: Lock, passed: List[Dict[str, str]]
 
 
 def npm_argv(nodejs: Nodejs, folder: str) -> List[str]:
-    """The call that installs the lock in *folder*. What the user's cache has is compared with the lock like anything."""
+    """The call that installs the lock in *folder*. What the user's cache has is compared with the lock, too."""
     return [nodejs.program, nodejs.npm, 'ci', '--prefix', folder, '--ignore-scripts', '--omit=dev', '--prefer-offline',
             '--no-audit', '--no-fund', '--no-update-notifier', '--global=false', '--loglevel=error']
 
@@ -246,16 +247,16 @@ def build(lock: Lock, nodejs: Nodejs, folder: str, timeout: int, run: Run) -> No
         code, out, err = run(npm_argv(nodejs, part), timeout=timeout,
                              environment=environment(os.environ, os.path.isfile))
         if code != 0:
-            raise Refused('ensure-markdownlint: npm cannot install %s %s:\n%s\nCheck that the node reaches the registry that '
-                          'npm is configured with (~/.npmrc), and that it has these packages.'
+            raise Refused('ensure-markdownlint: npm cannot install %s %s:\n%s\nCheck that the node reaches the registry '
+                          'that npm is configured with (~/.npmrc), and that it has these packages.'
                           % (PACKAGE, lock.version, words_of(out, err) or 'exit code %d' % code))
         command = os.path.join(part, 'bin', 'markdownlint')
         write(command, starter(nodejs, part))
         os.chmod(command, 0o755)
         found = version_of(command, run)
         if found != lock.version:
-            raise Refused("ensure-markdownlint: %s %s was installed, and does not run with Node.js %s: it tells '%s' as its version."
-                          % (PACKAGE, lock.version, nodejs.version, found))
+            raise Refused('ensure-markdownlint: %s %s was installed, and does not run with Node.js %s: it tells '
+                          "'%s' as its version." % (PACKAGE, lock.version, nodejs.version, found))
         write(command, starter(nodejs, folder))
         write(os.path.join(part, MARK), json.dumps({
             'lock': lock.digest, 'version': lock.version, 'source': 'index', 'locked': True,
@@ -406,8 +407,9 @@ def save(report: Dict[str, Any], folder: Optional[str], check_mode: bool) -> Non
 def bounded(run: Run) -> Run:
     """Give *run* (``AnsibleModule.run_command``) a time limit in seconds; settings for Node.js itself do not count."""
     def limited(argv: List[str], timeout: int, environment: Optional[Dict[str, str]] = None) -> Tuple[int, str, str]:
-        code, out, err = run(['timeout', '--kill-after=5', str(timeout), 'env', '--unset=NODE_OPTIONS', '--unset=NODE_PATH', *argv],
-                             environ_update={'LC_ALL': 'C.UTF-8', **(environment or {})}, handle_exceptions=True)
+        head = ['timeout', '--kill-after=5', str(timeout), 'env', '--unset=NODE_OPTIONS', '--unset=NODE_PATH']
+        code, out, err = run([*head, *argv], environ_update={'LC_ALL': 'C.UTF-8', **(environment or {})},
+                             handle_exceptions=True)
         return code, out, '%s\nstopped after %d s' % (err, timeout) if code in (124, 137) else err
     return limited
 
