@@ -13,8 +13,8 @@ description:
     switched in one step. A run that is killed leaves the markdownlint that was there before.
   - Where it has to install and the node has no Node.js that fits, it does nothing but say so.
 options:
-  package: {description: Text of C(package.json)., type: str, required: true}
-  lock: {description: Text of C(package-lock.json)., type: str, required: true}
+  package: {description: 'C(package.json), as a text or what that means.', type: raw, required: true}
+  lock: {description: 'C(package-lock.json), likewise.', type: raw, required: true}
   lock_folder: {description: 'Where both are on the executor, for messages.', type: str, required: true}
   path: {description: Public path of what is installed., type: path, required: true}
   nodejs: {description: Command of the Node.js to use; one on C(PATH) when empty., type: str, default: ''}
@@ -91,14 +91,14 @@ class Nodejs(NamedTuple):
     npm: str
 
 
-def read_lock(package: str, lock: str) -> Lock:
-    """Read the two files of npm.
+def read_lock(package: Any, lock: Any) -> Lock:
+    """Read the two files of npm; some versions of Ansible hand over a text of JSON, others what it means.
 
     :raises ValueError: with what is wrong with them.
     """
     try:
-        json.loads(package)
-        packages = json.loads(lock)['packages']
+        package, lock = (json.loads(one) if isinstance(one, str) else one for one in (package, lock))
+        packages = lock['packages']
         own = packages['node_modules/' + PACKAGE]
         version, engine = str(own['version']), str((own.get('engines') or {}).get('node', ''))
         bare = sorted(name for name, one in packages.items()
@@ -109,7 +109,8 @@ def read_lock(package: str, lock: str) -> Lock:
     if bare:
         raise ValueError('its package-lock.json has no sha512 of %s' % ', '.join(bare[:5]))
     lowest = max([int(number) for number in re.findall(r'>=\s*(\d{1,4})', engine)] or [0])
-    return Lock(package, lock, version, lowest, sha256(('%s\0%s' % (package, lock)).encode()).hexdigest())
+    package, lock = (json.dumps(one, indent=1, sort_keys=True) + '\n' for one in (package, lock))
+    return Lock(package, lock, version, lowest, sha256((package + lock).encode()).hexdigest())
 
 
 def check(params: Dict[str, Any]) -> Lock:
@@ -247,8 +248,8 @@ def build(lock: Lock, nodejs: Nodejs, folder: str, timeout: int, run: Run) -> No
         code, out, err = run(npm_argv(nodejs, part), timeout=timeout,
                              environment=environment(os.environ, os.path.isfile))
         if code != 0:
-            raise Refused('ensure-markdownlint: npm cannot install %s %s:\n%s\nCheck that the node reaches the registry '
-                          'that npm is configured with (~/.npmrc), and that it has these packages.'
+            raise Refused('ensure-markdownlint: npm cannot install %s %s:\n%s\nCheck that the node reaches the '
+                          'registry that npm is configured with (~/.npmrc), and that it has these packages.'
                           % (PACKAGE, lock.version, words_of(out, err) or 'exit code %d' % code))
         command = os.path.join(part, 'bin', 'markdownlint')
         write(command, starter(nodejs, part))
@@ -417,8 +418,8 @@ def bounded(run: Run) -> Run:
 def main() -> None:
     from ansible.module_utils.basic import AnsibleModule
     module = AnsibleModule(supports_check_mode=True, argument_spec={
-        'package': {'type': 'str', 'required': True},
-        'lock': {'type': 'str', 'required': True},
+        'package': {'type': 'raw', 'required': True},
+        'lock': {'type': 'raw', 'required': True},
         'lock_folder': {'type': 'str', 'required': True},
         'path': {'type': 'path', 'required': True},
         'nodejs': {'type': 'str', 'default': ''},
@@ -429,7 +430,7 @@ def main() -> None:
     params = dict(module.params)
     # the result repeats the parameters: a log needs to know which lock it was, not its text
     for name in ('package', 'lock'):
-        module.params[name] = sha256(params[name].encode()).hexdigest()
+        module.params[name] = sha256(json.dumps(params[name]).encode()).hexdigest()
     try:
         module.exit_json(**provide(params, bounded(module.run_command), module.check_mode))
     except Refused as error:

@@ -130,8 +130,8 @@ def check(params: Dict[str, Any]) -> Tuple[str, List[str]]:
         found.append("zuul_work_dir is '%s': no folder of this node. Name that of the project." % folder)
     command = shutil.which(os.path.expanduser(params['executable'])) or ''
     if not command:
-        found.append("markdownlint_executable is '%s': no command of this node. Call the role ensure-markdownlint before "
-                     'this one, or name a path.' % params['executable'])
+        found.append("markdownlint_executable is '%s': no command of this node. Call the role ensure-markdownlint "
+                     'before this one, or name a path.' % params['executable'])
     if not [glob for glob in params['globs'] if not glob.startswith('!')]:
         found.append("markdownlint_globs is %s: it names no files. Write e.g. ['**/*.md']."
                      % json.dumps(params['globs']))
@@ -142,17 +142,17 @@ def check(params: Dict[str, Any]) -> Tuple[str, List[str]]:
             found.append("markdownlint_globs has '%s': no pattern of files below zuul_work_dir. Write e.g. "
                          "'docs/**/*.md', without '..' and without '/' at an end." % glob)
     if params['config'] and not os.path.isfile(os.path.join(folder, params['config'])):
-        found.append("markdownlint_config is '%s': no file of the project. Name one relative to zuul_work_dir, or leave "
-                     'it unset.' % params['config'])
+        found.append("markdownlint_config is '%s': no file of the project. Name one relative to zuul_work_dir, or "
+                     'leave it unset.' % params['config'])
     try:
         arguments = shlex.split(params['args'])
     except ValueError:
-        found.append("markdownlint_args is '%s': a quotation is not closed, or the last character is a backslash. Write "
-                     'it as for a shell.' % params['args'])
+        found.append("markdownlint_args is '%s': a quotation is not closed, or the last character is a backslash. "
+                     'Write it as for a shell.' % params['args'])
     ours = [word for word in arguments if word.split('=')[0] in _OURS]
     if ours:
-        found.append("markdownlint_args has '%s': the role decides what is printed, where to, and on which files. Leave it "
-                     'out; files are named by markdownlint_globs.' % ours[0])
+        found.append("markdownlint_args has '%s': the role decides what is printed, where to, and on which files. "
+                     'Leave it out; files are named by markdownlint_globs.' % ours[0])
     if params['nothing'] not in NOTHING:
         found.append("markdownlint_nothing is '%s': it is none of %s. Write one of these."
                      % (params['nothing'], ', '.join(NOTHING)))
