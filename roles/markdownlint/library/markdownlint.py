@@ -220,19 +220,19 @@ def one_call(command: str, arguments: Sequence[str], paths: Sequence[str], folde
     try:
         written = os.path.join(scratch, 'found.json')
         code, out, err = run([command, *arguments, '--json', '--output=' + written, '--', *paths], folder, timeout)
-        text = ''
+        found: Any = None
         if os.path.isfile(written):
             with open(written, encoding='utf-8', errors='replace') as stream:
                 text = stream.read()
+            try:
+                found = json.loads(text or '[]')
+            except ValueError:
+                pass
         elif code == 0 and 'No matching files found' in err:
             return Checked(False, False, [])
-        else:
-            code = code or 4
-        try:
-            found = json.loads(text or '[]')
-        except ValueError:
-            code, found = 4, []
-        if code not in (0, 1) or 'Cannot read or parse config file' in err:
+        # 1 is what Node.js says, too, when a program breaks
+        done = isinstance(found, list) and (code == 0 or (code == 1 and found))
+        if not done or 'Cannot read or parse config file' in err:
             said = [shown(line) for line in (err.strip() or out.strip()).splitlines()]
             raise Refused('markdownlint: the files cannot be checked (exit code %d):\n%s'
                           % (code, '\n'.join(said[-20:]) or 'It said nothing.'))
