@@ -51,6 +51,8 @@ NOTHING = ('fail', 'note')
 MAX_ARGUMENTS = 64 * 1024       # bytes of names that one call gets
 MAX_RETURNED = 1000             # findings that go into the result; the report has all
 MAX_SHOWN = 50                  # lines of them in the message
+#: what is returned of a finding: what becomes a comment
+_RETURNED = ('fileName', 'lineNumber', 'ruleNames', 'ruleDescription', 'errorDetail', 'errorContext', 'severity')
 _OURS = ('-o', '--output', '-j', '--json', '-s', '--stdin', '-q', '--quiet', '-V', '--version', '-h', '--help', '--')
 _HIDDEN = re.compile('[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
 #: runs an argv in a folder for at most so many seconds, and returns exit code, standard output and standard error
@@ -312,9 +314,10 @@ def lint(params: Dict[str, Any], run: Run) -> Dict[str, Any]:
     told += ['  … and %d more, in %s.' % (len(lines) - MAX_SHOWN, REPORT)] * (len(lines) > MAX_SHOWN)
     told += ["No file is named by '%s' of markdownlint_globs." % glob for glob in unmet]
     message = 'markdownlint: ' + '\n'.join(told)
+    returned = [{name: one[name] for name in _RETURNED if one.get(name)} for one in found[:MAX_RETURNED]]
     if any(call.failed for call in calls):
-        raise Refused(message, found[:MAX_RETURNED])
-    return {'changed': True, 'files': len(paths), 'findings': json.dumps(found[:MAX_RETURNED]), 'msg': message}
+        raise Refused(message, returned)
+    return {'changed': True, 'files': len(paths), 'findings': json.dumps(returned), 'msg': message}
 
 
 def counted(number: int, what: str) -> str:

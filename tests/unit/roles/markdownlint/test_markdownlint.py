@@ -117,10 +117,13 @@ class TestLint(unittest.TestCase):
         self.answer = (1, '', '')
         error = self.refused()
         self.assertEqual(str(error), '\n  '.join(['markdownlint: 2 problems in 2 of 2 files.', *lines]))
-        self.assertEqual(list(error.findings), self.found)
+        self.assertEqual([(one['fileName'], one['lineNumber'], one.get('errorDetail')) for one in error.findings],
+                         [('README.md', 3, 'Expected: 1'), ('docs/a.md', 1, None)])
+        self.assertEqual(list(error.findings[1]), ['fileName', 'lineNumber', 'ruleNames', 'ruleDescription',
+                                                   'errorContext', 'severity'])
         self.assertEqual(self.report(), '\n'.join(lines) + '\n')
         self.answer, self.found = (0, '', ''), self.found[1:]
-        self.assertEqual(json.loads(self.lint()['findings']), self.found)
+        self.assertEqual([one['severity'] for one in json.loads(self.lint()['findings'])], ['warning'])
 
     def test_many(self) -> None:
         self.found, self.answer = [finding('README.md', line) for line in range(3000)], (1, '', '')
