@@ -9,6 +9,15 @@ from pathlib import Path
 
 from tests.functional.support import JOB, PLAY, ZUUL_LOCAL, RunnerTest
 
+TWO_NODES = '''\
+    nodeset:
+      nodes:
+        - name: one
+          label: debian-bookworm
+        - name: two
+          label: debian-bookworm
+'''
+
 
 class TestBuilds(RunnerTest):
 
@@ -58,13 +67,7 @@ class TestBuilds(RunnerTest):
         self.assertIn('| end', self.finish(process, 0))
 
     def test_three_nodes_see_each_other(self) -> None:
-        job = JOB.replace('    run:', '''\
-    nodeset:
-      nodes:
-        - name: one
-          label: debian-bookworm
-        - name: two
-          label: debian-bookworm
+        job = JOB.replace('    run:', TWO_NODES + '''\
         - name: three
           label: debian-trixie
       groups:
@@ -93,6 +96,28 @@ class TestBuilds(RunnerTest):
         output = self.zuul_local('run', 'demo', folder=folder)
         self.assertRegex(output, r'two \| in the pair')
         self.assertNotRegex(output, r'three \| in the pair')
+
+    def test_nodes_of_a_multinode_job_reach_each_other_by_name_as_root_too(self) -> None:
+        job = JOB.replace('parent: base', 'parent: multinode').replace('    run:', TWO_NODES + '''\
+    vars:
+      multinode_bridge: false
+    run:''')
+        play = '''\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Reach every node
+      ansible.builtin.command: ssh -o BatchMode=yes {{ item }} id -un
+      loop: [one, two]
+    - name: Reach every node as root
+      become: true
+      ansible.builtin.command: ssh -o BatchMode=yes {{ item }} id -un
+      loop: [one, two]
+'''
+        folder = self.make_project({'.zuul.yaml': job, 'playbooks/run.yaml': play})
+        output = self.zuul_local('run', 'demo', folder=folder)
+        self.assertEqual(4, output.count(' | zuul\n'), output)
+        self.assertEqual(4, output.count(' | root\n'), output)
 
     def test_offline_node_has_no_way_out(self) -> None:
         look = """\

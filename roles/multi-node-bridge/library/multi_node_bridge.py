@@ -63,6 +63,11 @@ _PORT = 4789            # of VXLAN, by UDP
 _LAST_VNI = 2 ** 24 - 1
 # what VXLAN, UDP and the addresses of the tunnel take of a packet, with Ethernet's own header inside
 _OVERHEAD = {4: 50, 6: 70}
+_NO_INTERFACE = (
+    "multi-node-bridge: Open vSwitch has the bridge '%s' in its database and made no interface of it: %s The kernel "
+    'lacks its module openvswitch. Load that on the machine (modprobe openvswitch) when the node is a container, which '
+    'has no kernel of its own, or use nodes that are machines; a job that inherits from multinode and needs no such '
+    'network sets multinode_bridge to false.')
 _KEYS = ('private_ipv4', 'public_ipv4', 'public_ipv6', 'interface_ip')
 Run = Callable[..., Tuple[int, str, str]]
 
@@ -250,8 +255,10 @@ class Bridge:
         bridge = self.params['bridge']
         if self.dry and self.changed:
             return
-        listing = json.loads(must(self.run, ['ip', '-j', 'addr', 'show', 'dev', bridge]))
-        has, up = has_address(listing, self.plan.address)
+        code, out, error = self.run(['ip', '-j', 'addr', 'show', 'dev', bridge])
+        if code:
+            raise Refused(_NO_INTERFACE % (bridge, (error or out).strip()))
+        has, up = has_address(json.loads(out), self.plan.address)
         if self.params['configure_address'] and not has:
             self.do(['ip', 'addr', 'add', self.plan.address, 'brd', '+', 'dev', bridge])
         if not up:

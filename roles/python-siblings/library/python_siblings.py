@@ -36,7 +36,12 @@ EXAMPLES = r"""
 """
 RETURN = r"""
 installed: {description: Environment to the packages installed from source., type: dict, returned: success}
-sources: {description: Interpreter of an environment to its siblings and their folders., type: dict, returned: success}
+sources:
+  description:
+    - Interpreter of an environment to its siblings and their folders. The folder is empty where nothing tells what a
+      sibling was installed from.
+  type: dict
+  returned: success
 not_used: {description: Packages of siblings that no environment depends on., type: list, returned: success}
 no_package: {description: Siblings that are no Python project., type: list, returned: success}
 arguments: {description: Arguments that run the tests in these environments., type: list, returned: success}
@@ -51,6 +56,7 @@ from typing import Any
 from ansible.module_utils import python_siblings_install as installing
 from ansible.module_utils import python_siblings_names as names_of
 from ansible.module_utils.python_siblings_environments import (
+    Distribution,
     Environment,
     Refused,
     Run,
@@ -58,6 +64,7 @@ from ansible.module_utils.python_siblings_environments import (
     environments,
     kept,
     nox_again,
+    tox_again,
 )
 
 _PIP_SETTINGS = ('PIP_CONSTRAINT', 'UV_CONSTRAINT')
@@ -131,7 +138,7 @@ def install(params: dict[str, Any], run: Run, check_mode: bool, settings: dict[s
     folders, no_package = folders_of(params, project, envs[0].python if envs else sys.executable, run)
     constraints = all_constraints(params, settings) if folders and envs else ''
     siblings = installing.Siblings(folders, constraints, params['editable'])
-    uv, wheel = installing.find_uv(params['executable']), installing.bundled_pip()
+    uv, wheel = installing.find_uv(params['executable'], envs), installing.bundled_pip()
     installed: dict[str, list[str]] = {}
     sources: dict[str, dict[str, str]] = {}
     problems = []
@@ -140,22 +147,25 @@ def install(params: dict[str, Any], run: Run, check_mode: bool, settings: dict[s
             there = distributions(env, run)
             names = sorted(set(there).intersection(folders))
             if names and not check_mode:
-                names = use(env, installing.tool_for(env, there, uv, wheel), siblings, names, run)
+                names, there = use(env, installing.tool_for(env, there, uv, wheel), siblings, names, run)
             if names:
                 installed[env.name] = names
-                sources[env.python] = {name: folders[name] for name in names}
+                sources[env.python] = {name: folders[name] if there[name].is_from(folders[name]) else ''
+                                       for name in names}
         except Refused as error:
             problems.append(f'environment {env.name}: {error}')
     if problems:
         raise Refused('\n  - '.join(problems))
     used = {name for names in installed.values() for name in names}
+    if params['runner'] == 'tox':
+        again = tox_again(arguments, [env for env in envs if env.name in installed])
     return {'changed': bool(installed), 'installed': installed, 'sources': sources, 'no_package': no_package,
             'not_used': sorted(set(folders) - used), 'arguments': again + kept(arguments, params['runner'])}
 
 
 def use(env: Environment, tool: installing.Tool, siblings: installing.Siblings, names: list[str],
-        run: Run) -> list[str]:
-    """Install *names* and what siblings they bring in; return all that are in *env* then. Raises Refused."""
+        run: Run) -> tuple[list[str], dict[str, Distribution]]:
+    """Install *names* and what siblings they bring in; return these, and all that is in *env* then. Raises Refused."""
     folders = siblings.folders
     installing.install_into(env, tool, siblings, names, run)
     there = distributions(env, run)
@@ -168,7 +178,7 @@ def use(env: Environment, tool: installing.Tool, siblings: installing.Siblings, 
         for name in brought:
             if not there[name].is_from(folders[name]):
                 raise Refused(f'{name} {there[name].version} was not installed from {folders[name]}')
-    return brought
+    return brought, there
 
 
 def check(params: dict[str, Any], run: Run) -> dict[str, Any]:
@@ -176,15 +186,15 @@ def check(params: dict[str, Any], run: Run) -> dict[str, Any]:
     problems = []
     for python, siblings in params['expected'].items():
         there = distributions(Environment('', python), run) if os.path.exists(python) else {}
-        modern = any(found.source for found in there.values())
         for name, folder in siblings.items():
             found = there.get(name)
-            if found is None or (modern and not found.is_from(folder)):
+            # what an old pip installed tells no source, neither before nor now
+            if found is None or (folder and not found.is_from(folder)):
                 version = f'version {found.version} from somewhere else' if found else 'none'
                 problems.append(
                     f'{os.path.dirname(os.path.dirname(python))}: the tests ran with {version} of {name} and not with '
-                    f"{folder}: {params['runner']} installed anew. Have it keep its environments, or set "
-                    f"{params['runner']}_install_siblings to false.")
+                    f"{folder or 'its source'}: {params['runner']} installed anew. Have it keep its environments, or "
+                    f"set {params['runner']}_install_siblings to false.")
     if problems:
         raise Refused('\n  - '.join(problems))
     return {'changed': False, 'installed': {}, 'sources': params['expected'], 'no_package': [], 'not_used': [],

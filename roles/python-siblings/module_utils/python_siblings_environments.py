@@ -36,6 +36,8 @@ _THROW_AWAY = {'tox': {'-r', '--recreate'},
                'nox': {'-N', '--no-reuse-existing-virtualenvs', '--reuse-venv=no', '--reuse-venv=never', '-r', '-R',
                        '--reuse-existing-virtualenvs', '--reuse-venv=yes', '--reuse-venv=always', '--no-install'}}
 _NEW_NOX = (2024, 3, 2)
+#: the runner of tox-uv that follows uv.lock
+_LOCKED = 'uv-venv-lock-runner'
 
 
 class Refused(Exception):
@@ -43,10 +45,11 @@ class Refused(Exception):
 
 
 class Environment(NamedTuple):
-    """An environment: its name and its interpreter."""
+    """An environment: its name, its interpreter, and whether each run makes it what a lock describes."""
 
     name: str
     python: str
+    locked: bool = False
 
 
 class Distribution(NamedTuple):
@@ -101,7 +104,8 @@ def of_tox(config: str, wanted: str) -> list[Environment]:
             continue
         if old and names and 'ALL' not in names and name not in names:
             continue
-        found.append(Environment(name, os.path.join(folder, 'bin', 'python')))
+        found.append(Environment(name, os.path.join(folder, 'bin', 'python'),
+                                 parser.get(section, 'runner', fallback='') == _LOCKED))
     return found
 
 
@@ -115,6 +119,16 @@ def of_nox(output: str, project: str) -> list[Environment]:
             path = os.path.join(project, os.path.expanduser(folder))
             found.append(Environment(os.path.basename(folder), os.path.join(path, 'bin', 'python')))
     return list(dict.fromkeys(found))
+
+
+def tox_again(arguments: list[str], used: list[Environment]) -> list[str]:
+    """What makes tox leave the environments *used* as they are, where it would make them what a lock describes.
+
+    Only its command ``run`` can be told, which has no parallel environments; the check after the run tells the rest.
+    """
+    told = any(re.match('-p|--parallel', word) or word in ('run', 'r', 'run-parallel', 'p')
+               for word in before_posargs(arguments))
+    return ['run', '--skip-uv-sync'] if any(env.locked for env in used) and not told else []
 
 
 def nox_again(version: str) -> list[str]:

@@ -42,10 +42,13 @@ class Siblings(NamedTuple):
     editable: bool
 
 
-def find_uv(executable: str) -> str | None:
-    """The uv that tox or nox use: on PATH, beside the command *executable*, or at the places of the library."""
+def find_uv(executable: str, envs: list[Environment]) -> str | None:
+    """The uv that tox or nox use: on PATH, beside the command *executable* or the tox that it has installed for the
+    project, or at the places of the library."""
     command = os.path.realpath(shutil.which(os.path.expanduser(executable)) or executable)
-    for place in (shutil.which('uv'), os.path.join(os.path.dirname(command), 'uv'), *UV_PLACES):
+    folders = dict.fromkeys(os.path.dirname(os.path.dirname(os.path.dirname(env.python))) for env in envs)
+    for place in (shutil.which('uv'), os.path.join(os.path.dirname(command), 'uv'),
+                  *(os.path.join(folder, '.tox', 'bin', 'uv') for folder in folders), *UV_PLACES):
         path = os.path.expanduser(place or '')
         if os.access(path, os.X_OK) and os.path.isfile(path):
             return path

@@ -11,15 +11,18 @@ from ansible.module_utils.return_file_comments_text import Finding, clean, level
 
 _Keys = Tuple[Union[str, int], ...]
 _SARIF: _Keys = ('locations', 0, 'physicalLocation')
-# Where a record says it: of ruff, mypy, pylint, shellcheck, bandit, Code Climate (ansible-lint), SARIF.
+# Where a record says it: of ruff, mypy, pylint, shellcheck, bandit, Code Climate (ansible-lint), SARIF, markdownlint.
 _PATH: Sequence[_Keys] = (
-    ('filename',), ('file',), ('path',), ('location', 'path'), (*_SARIF, 'artifactLocation', 'uri'))
+    ('filename',), ('fileName',), ('file',), ('path',), ('location', 'path'), (*_SARIF, 'artifactLocation', 'uri'))
 _LINE: Sequence[_Keys] = (
-    ('location', 'row'), ('line',), ('line_number',), ('location', 'lines', 'begin'),
+    ('location', 'row'), ('line',), ('line_number',), ('lineNumber',), ('location', 'lines', 'begin'),
     ('location', 'lines', 'begin', 'line'), ('location', 'positions', 'begin', 'line'),
     (*_SARIF, 'region', 'startLine'))
-_MESSAGE: Sequence[_Keys] = (('message', 'text'), ('message',), ('issue_text',), ('description',))
-_NAME: Sequence[_Keys] = (('test_id',), ('message-id',), ('messageId',), ('check_name',), ('ruleId',), ('code',))
+_MESSAGE: Sequence[_Keys] = (('message', 'text'), ('message',), ('issue_text',), ('description',),
+                             ('ruleDescription',))
+_NAME: Sequence[_Keys] = (('test_id',), ('message-id',), ('messageId',), ('check_name',), ('ruleId',), ('code',),
+                          ('ruleNames', 0))
+_DETAIL: Sequence[_Keys] = (('errorDetail',), ('errorContext',))
 _LEVEL: Sequence[_Keys] = (('level',), ('type',), ('severity',), ('issue_severity',))
 _MANY: Sequence[str] = ('results', 'comments', 'messages')
 
@@ -91,6 +94,9 @@ def _finding(record: Any) -> Iterator[Finding]:
     said = _first(record, _LEVEL, str)
     if said in (None, 'issue'):
         said = name or ''
+    if message == record.get('ruleDescription'):
+        detail = _first(record, _DETAIL, str)
+        message += ' [%s]' % detail if detail else ''
     yield Finding(((path, line),), level(said), '%s %s' % (name, message) if name and name not in message else message)
 
 

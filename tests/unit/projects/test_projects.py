@@ -26,7 +26,7 @@ class TestList(unittest.TestCase):
         projects = source.projects().values()
         self.assertEqual(20, len(projects))
         said = ' '.join(one.style for one in projects)
-        for style in ('pyproject only', 'setup.py only', 'pbr', 'hatch', 'flit', 'poetry', 'meson-python, C extension',
+        for style in ('pyproject only', 'setup.py only', 'pbr', 'hatch', 'flit', 'poetry', 'meson-python',
                       'uv.lock', 'nox only', 'thousands of tests'):
             with self.subTest(style=style):
                 self.assertIn(style, said)

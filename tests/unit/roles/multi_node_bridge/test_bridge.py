@@ -141,6 +141,13 @@ class TestOpen(unittest.TestCase):
 
 
 class TestAddress(unittest.TestCase):
+    def test_a_kernel_without_open_vswitch(self) -> None:
+        bridge = module.Bridge(lambda argv: (1, '', 'Device "br-infra" does not exist.\n'), str, params(), False)
+        with self.assertRaisesRegex(module.Refused, "has the bridge 'br-infra' .* does not exist. The kernel lacks its "
+                                                    r'module openvswitch. .*\(modprobe openvswitch\)'):
+            bridge.address()
+        self.assertFalse(bridge.changed)
+
     def test_cases(self) -> None:
         link = {'flags': ['BROADCAST', 'UP'], 'addr_info': [{'local': '172.24.4.1', 'prefixlen': 23}, {}]}
         for listing, address, expected in (

@@ -24,6 +24,11 @@ commands = python -m x = y
 runner = uv-venv-runner
 env_dir = /e/lint
 
+[testenv:locked]
+type = UvVenvLockRunner
+runner = uv-venv-lock-runner
+env_dir = /e/locked
+
 [testenv:.package]
 env_dir = /e/.pkg
 
@@ -54,10 +59,23 @@ nox > Creating virtual environment (virtualenv) using python3.11 in .nox/tests-3
 """
 
 
+OF_TOX4 = ['py311', 'lint', 'locked']
+
+
 class TestTox(unittest.TestCase):
+    def test_running_again_where_a_lock_rules(self) -> None:
+        envs = {env.name: env for env in environments.of_tox(TOX4, '')}
+        again = ['run', '--skip-uv-sync']
+        for used, arguments, expected in (
+                (['locked'], ['-vv'], again), (['py311', 'locked'], ['--', '-p', 'run'], again), ([], [], []),
+                (['py311', 'lint'], [], []), (['locked'], ['-p', 'auto'], []), (['locked'], ['-pauto'], []),
+                (['locked'], ['--parallel=2'], []), (['locked'], ['run', '-v'], []), (['locked'], ['p'], [])):
+            with self.subTest(used=used, arguments=arguments):
+                self.assertEqual(environments.tox_again(arguments, [envs[name] for name in used]), expected)
+
     def test_environments(self) -> None:
-        for text, wanted, expected in ((TOX4, 'py311,lint', ['py311', 'lint']), (TOX4, '', ['py311', 'lint']),
-                                       (TOX4, 'ALL', ['py311', 'lint']), (TOX4, 'only-a-label', ['py311', 'lint']),
+        for text, wanted, expected in ((TOX4, 'py311,lint', OF_TOX4), (TOX4, '', OF_TOX4),
+                                       (TOX4, 'ALL', OF_TOX4), (TOX4, 'only-a-label', OF_TOX4),
                                        (TOX3, 'py311', ['py311']), (TOX3, 'ALL', ['py311', 'docs']),
                                        (TOX3, '', ['py311', 'docs']), ('', '', []), ('[tox]\na=b\n', '', [])):
             with self.subTest(text=text[:20], wanted=wanted):
@@ -77,7 +95,7 @@ class TestTox(unittest.TestCase):
 
 class TestNox(unittest.TestCase):
     def test_environments(self) -> None:
-        self.assertEqual(environments.of_nox(NOX, '/p'), [
+        self.assertEqual([env[:2] for env in environments.of_nox(NOX, '/p')], [
             ('tests-3-11-dep-1', '/p/.nox/tests-3-11-dep-1/bin/python'), ('uv', '/p/.nox/uv/bin/python'),
             ('again', '/abs/again/bin/python'), ('in place', '/abs/in place/bin/python')])
 

@@ -39,9 +39,14 @@ class TestTool(unittest.TestCase):
                 Path(folder, name).chmod(0o755)
             Path(folder, 'link').symlink_to('tox')
             for command in ('tox', 'link'):
-                self.assertEqual(installing.find_uv(os.path.join(folder, command)),
+                self.assertEqual(installing.find_uv(os.path.join(folder, command), [ENV]),
                                  os.path.join(os.path.realpath(folder) if command == 'link' else folder, 'uv'))
-            self.assertIsNone(installing.find_uv('tox'))
+            self.assertIsNone(installing.find_uv('tox', [ENV]))
+            own = Path(folder, 'project/.tox/.tox/bin/uv')
+            own.parent.mkdir(parents=True)
+            own.symlink_to(Path(folder, 'uv'))
+            env = environments.Environment('py', f'{folder}/project/.tox/py/bin/python')
+            self.assertEqual(installing.find_uv('tox', [ENV, env]), str(own))
 
     def test_the_newest_pip_that_python_has(self) -> None:
         with mock.patch.object(installing.glob, 'glob', side_effect=[

@@ -170,14 +170,23 @@ class TestCheck(Nodes):
         result = self.install()
         params = self.params(expected=result['sources'])
         self.assertEqual(siblings.check(params, self.run_)['sources'], result['sources'])
+        # an index leaves no trace of where it is from
         self.present['lint']['the-lib'] = ['1', '/s', None]
-        self.assertTrue(siblings.check(params, self.run_), 'nothing there tells its source')
-        self.present['lint']['another'] = ['1', '/s', 'file:///another']
         del self.present['py311']['old-one']
         with self.assertRaises(siblings.Refused) as caught:
             siblings.check(params, self.run_)
         self.assertRegex(str(caught.exception), '(?s)/py311: the tests ran with none of old-one and not with .*/old: '
                          'tox installed anew.*/lint: the tests ran with version 1 from somewhere else of the-lib')
+
+    def test_where_nothing_told_the_source_it_must_be_there(self) -> None:
+        python = next(iter(self.install()['sources']))
+        params = self.params(expected={python: {'the-lib': ''}})
+        env = Path(python).parent.parent.name
+        self.present[env]['the-lib'] = ['1', '/s', None]
+        self.assertTrue(siblings.check(params, self.run_))
+        del self.present[env]['the-lib']
+        with self.assertRaisesRegex(siblings.Refused, 'ran with none of the-lib and not with its source: tox'):
+            siblings.check(params, self.run_)
 
 
 if __name__ == '__main__':

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tools really said of small projects with mistakes in them, and what is made of that.
 
-The later ones are of tox 4, pytest 9.2.0, ruff, mypy, Sphinx, yamllint, pylint and ansible-lint 26.10.1.
+The later ones are of tox 4, pytest 9.2.0, ruff, mypy, Sphinx, yamllint, pylint, ansible-lint 26.10.1 and
+markdownlint-cli 0.50.0.
 """
 from __future__ import annotations
 
@@ -34,6 +35,9 @@ EXPECTED: dict[str, tuple[int, tuple[tuple[str, int, str, str], ...]]] = {
     'bandit.txt': (1, (('tests/test_core.py', 10, 'warning', '[B101:assert_used] Use of assert'),)),
     'flake8.txt': (2, (UNUSED,)),
     'junit.xml': (6, (EQUAL, BOOM, ('tests/test_core.py', 19, 'error', 'test_setup: RuntimeError: setup'), UNIT)),
+    'markdownlint.json': (7, (
+        ('README.md', 1, 'error', 'MD041 First line in a file should be a top-level heading [Not a heading]'),
+        ('README.md', 8, 'error', 'MD013 Line length [Expected: 80; Actual: 100]'))),
     'mypy.json': (2, (('pkg/core.py', 10, 'error', 'return-value Incompatible return'),)),
     'mypy.txt': (13, (('pkg/core.py', 10, 'error', 'Incompatible return'),
                       ('pkg/core.py', 13, 'error', '[no-untyped-def]\nnote: Use "-> None"'))),
