@@ -185,9 +185,10 @@ def ensure(service: Service, role: str, seconds: int, check_mode: bool = False) 
         if not running or differs:
             _room(service, role)
             _port(service, role, unit, running)
+            if differs:
+                _configure(service, role, unit)
             result['started'] = True
-            _start(service, role, unit, differs)
-        _wait(service, role, unit, seconds)
+        _answering(service, role, unit, seconds, result['started'])
         service.accounts()
         why = service.proof()
         if why:
@@ -219,22 +220,27 @@ def _port(service: Service, role: str, unit: str, running: bool) -> None:
                               other.address))
 
 
-def _start(service: Service, role: str, unit: str, differs: bool) -> None:
-    if differs:
-        node.systemctl('stop', unit)
-        try:
-            service.configure()
-        except OSError as error:
-            raise Refused('%s: cannot configure %s: %s' % (role, service.TITLE, error)) from None
-    node.systemctl('reset-failed', unit)
-    done = node.systemctl('start', unit)
-    if done.code:
-        raise Refused('%s: %s cannot be started: %s%s' % (role, service.TITLE, done.words, _said(service, unit)))
+def _configure(service: Service, role: str, unit: str) -> None:
+    node.systemctl('stop', unit)
+    try:
+        service.configure()
+    except OSError as error:
+        raise Refused('%s: cannot configure %s: %s' % (role, service.TITLE, error)) from None
 
 
-def _wait(service: Service, role: str, unit: str, seconds: int) -> None:
+def _answering(service: Service, role: str, unit: str, seconds: int, start: bool) -> None:
+    """Start it when it is to be, and return once it answers.
+
+    :raises Refused: it does not, or not in time; the daemon's own words are told.
+    """
+    end = time.monotonic() + seconds
+    if start:
+        node.systemctl('reset-failed', unit)
+        done = node.systemctl('start', unit, timeout=seconds)
+        if done.code:
+            raise Refused('%s: %s cannot be started: %s%s' % (role, service.TITLE, done.words, _said(service, unit)))
     why = ''
-    for left in node.until(seconds):
+    for left in node.until(end - time.monotonic()):
         why = service.answers(max(left, 1.0))
         if not why:
             return

@@ -82,7 +82,7 @@ class TestEnsure(unittest.TestCase):
             patch.start()
             self.addCleanup(patch.stop)
 
-    def systemctl(self, *words: str) -> Any:
+    def systemctl(self, *words: str, timeout: float = 120) -> Any:
         self.calls.append(words[0])
         return self.answers.get(words[0], node.Answer(0 if words[0] != 'is-failed' else 1, '', ''))
 
@@ -156,6 +156,8 @@ class TestEnsure(unittest.TestCase):
                   '\n--- the end of /var/log/fake.log\nof /var/log/fake.log')
         cases: list[tuple[str, dict[str, Any], str, str]] = [
             ('not started', {'start': node.Answer(1, '', 'Job failed.\n')}, '', 'Fake cannot be started: Job failed.'),
+            ('too slow', {'start': node.Answer(124, '', 'systemctl gave no answer in 60 s')}, '',
+             'Fake cannot be started: systemctl gave no answer in 60 s'),
             ('silent', {}, 'refused', 'Fake does not answer within 60 s: refused'),
             ('failed', {'is-failed': node.Answer(0, '', '')}, 'refused',
              'Fake does not answer: fake.service has failed'),

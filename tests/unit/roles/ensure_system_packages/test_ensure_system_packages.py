@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 import unittest
 from collections.abc import Callable, Sequence
@@ -221,3 +222,43 @@ class TestNode(unittest.TestCase):
 
 if __name__ == '__main__':
     unittest.main()
+
+
+class TestServicesStayDown(unittest.TestCase):
+    def setUp(self) -> None:
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.policy = Path(scratch.name, 'policy-rc.d')
+
+    def asked(self) -> int:
+        return subprocess.run([self.policy, 'x.service', 'start'], check=False).returncode
+
+    def test_for_the_time_of_an_installation_only(self) -> None:
+        with role.services_stay_down(str(self.policy)):
+            self.assertEqual(self.asked(), 101)
+        self.assertFalse(self.policy.exists())
+
+    def test_what_a_killed_installation_left_forbids_nothing_and_is_replaced(self) -> None:
+        gone = subprocess.Popen(['true'])
+        gone.wait()
+        self.policy.write_text(f'{role.POLICY}[ -d /proc/{gone.pid} ] && exit 101\nexit 0\n')
+        self.policy.chmod(0o755)
+        self.assertEqual(self.asked(), 0)
+        with role.services_stay_down(str(self.policy)):
+            self.assertEqual(self.asked(), 101)
+        self.assertFalse(self.policy.exists())
+
+    def test_a_policy_of_the_node_stays(self) -> None:
+        self.policy.write_text('#!/bin/sh\nexit 104\n')
+        self.policy.chmod(0o755)
+        with role.services_stay_down(str(self.policy)):
+            self.assertEqual(self.asked(), 104)
+        self.assertEqual(self.asked(), 104)
+
+    def test_only_when_it_is_asked_for(self) -> None:
+        for start, calls in ((True, 0), (False, 1)):
+            with self.subTest(start=start), mock.patch.object(role, 'services_stay_down') as down, \
+                    mock.patch.object(role, 'install'), mock.patch.object(role, 'mend', return_value=[]), \
+                    mock.patch.object(role, 'lacking', side_effect=[['hello'], []]):
+                role.ensure({**PARAMS, 'start_services': start}, Node(), DEBIAN)
+            self.assertEqual(down.call_count, calls)
