@@ -23,8 +23,8 @@ RUNS = ('first', 'second')
 # What runs on the executor alone. Any other task is taken for one module run on the node, also those few (copy,
 # template, package) whose action runs two or three; each item of a loop and each new try is one.
 ON_EXECUTOR = frozenset((
-    'add_host', 'assert', 'debug', 'fail', 'group_by', 'import_role', 'import_tasks', 'include_role', 'include_tasks',
-    'include_vars', 'meta', 'pause', 'set_fact', 'set_stats', 'validate_argument_spec', 'zuul_return'))
+    'add_host', 'assert', 'check_tests_ran', 'debug', 'fail', 'group_by', 'import_role', 'import_tasks', 'include_role',
+    'include_tasks', 'include_vars', 'meta', 'pause', 'set_fact', 'set_stats', 'validate_argument_spec', 'zuul_return'))
 
 
 class Failed(Exception):

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from zuul_local.nodes.podman import find_podman
+
 LIBRARY = Path(__file__).resolve().parents[2]
 ZUUL_LOCAL = str(LIBRARY / 'zuul-local')
 LONGEST = 300           # seconds for one run
@@ -149,11 +151,11 @@ def marked_processes(pid: int) -> list[str]:
 
 
 def containers(pid: int) -> list[str]:
-    return [entry['Names'][0] for entry in _podman('ps', '-a') if _owned(entry.get('Labels'), pid)]
+    return [entry['Names'][0] for entry in find_podman().listed('ps', '-a') if _owned(entry.get('Labels'), pid)]
 
 
 def networks(pid: int) -> list[str]:
-    return [entry['name'] for entry in _podman('network', 'ls') if _owned(entry.get('labels'), pid)]
+    return [entry['name'] for entry in find_podman().listed('network', 'ls') if _owned(entry.get('labels'), pid)]
 
 
 def folders(pid: int) -> list[str]:
@@ -167,12 +169,6 @@ def folders(pid: int) -> list[str]:
         if owner.startswith(f'{pid}:'):
             found.append(str(folder))
     return found
-
-
-def _podman(*words: str) -> list[dict[str, Any]]:
-    out = subprocess.run(['podman', '--runtime', 'runc', *words, '--format', 'json'], capture_output=True, text=True,
-                         check=True).stdout
-    return json.loads(out or '[]') or []
 
 
 def _owned(labels: Mapping[str, str] | None, pid: int) -> bool:

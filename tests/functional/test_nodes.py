@@ -82,7 +82,7 @@ class NodesTest(unittest.TestCase):
 
     def left(self, run_id: str) -> list[str]:
         """Return all that is there of a run: containers, networks, processes, its folder."""
-        names = self.podman.run('ps', '-a', '--external', '--format', '{{.Names}}').splitlines() \
+        names = [(entry['Names'] or [''])[0] for entry in self.podman.listed('ps', '-a', '--external')] \
             + [name for name, _ in container.networks(self.podman)]
         folder = paths.runs_dir() / run_id
         return [name for name in names if run_id in name] + [str(pid) for pid in keeper.marked(run_id)] \

@@ -327,15 +327,13 @@ def kept_dir() -> Path:
 
 def containers(podman: Podman) -> list[dict[str, Any]]:
     """Return every container of ours as podman describes it."""
-    found: list[dict[str, Any]] = json.loads(
-        podman.run('ps', '-a', '--filter', f'label={owner.OWNER}', '--format', 'json') or '[]')
-    return found
+    return podman.listed('ps', '-a', '--filter', f'label={owner.OWNER}')
 
 
 def networks(podman: Podman) -> list[tuple[str, dict[str, str]]]:
     """Return (name, labels) of every network of ours."""
-    found = json.loads(podman.run('network', 'ls', '--filter', f'label={owner.OWNER}', '--format', 'json') or '[]')
-    return [(entry['name'], entry.get('labels') or {}) for entry in found]
+    return [(entry['name'], entry.get('labels') or {})
+            for entry in podman.listed('network', 'ls', '--filter', f'label={owner.OWNER}')]
 
 
 def remove_run(podman: Podman, run_id: str) -> None:
@@ -380,8 +378,7 @@ def reap(podman: Podman) -> list[str]:
 
 def _half_made(podman: Podman) -> list[tuple[str, str]]:
     """Return (container, run) of what a killed `podman create` left: it carries no label yet, and nobody uses it."""
-    entries = json.loads(podman.run('ps', '-a', '--external', '--format', 'json') or '[]')
-    return [(entry['Names'][0], run_id) for entry in entries
+    return [(entry['Names'][0], run_id) for entry in podman.listed('ps', '-a', '--external')
             if (run_id := keeper.half_made(entry)) and time.time() - entry['Created'] > HALF_MADE]
 
 

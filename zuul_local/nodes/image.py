@@ -248,8 +248,7 @@ def _build(podman: Podman, label: Label, site: Site, base: str, image: str, fres
 
 def _remove_unfinished(podman: Podman, base: str) -> None:
     """Remove what a build on *base* that did not come to its end keeps in podman's store."""
-    entries = json.loads(podman.run('ps', '-a', '--external', '--format', 'json') or '[]')
-    left = [entry for entry in entries if entry['State'] == 'storage']
+    left = [entry for entry in podman.listed('ps', '-a', '--external') if entry['State'] == 'storage']
     lowest = _lowest_layer(podman, base) if left else ''
     for entry in left:
         if entry['Image'] == base or (lowest and _lowest_layer(podman, entry['ImageID']) == lowest):

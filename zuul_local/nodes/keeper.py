@@ -95,13 +95,14 @@ def remove(owner: str, run_id: str, podman_argv: Sequence[str]) -> bool:
     """Remove the containers and networks of *owner* but those to keep; return whether none is left.
 
     :param run_id: whose half made containers go, too; others' are left to the next start.
+    :raises CalledProcessError: podman could not list them, as happens while another process removes one.
     """
-    def podman(*words: str) -> str:
+    def podman(*words: str, check: bool = False) -> str:
         return subprocess.run([*podman_argv, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, timeout=60, check=False).stdout.decode()
+                              stderr=subprocess.DEVNULL, timeout=60, check=check).stdout.decode()
 
     def listed(*words: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(podman(*words, '--format', 'json') or '[]')
+        found: list[dict[str, Any]] = json.loads(podman(*words, '--format', 'json', check=True) or '[]') or []
         return found
 
     def goes(labels: dict[str, str]) -> bool:
@@ -143,7 +144,7 @@ def main() -> None:
     for _ in range(TRIES):              # a podman that we killed may have left something half made
         kill_marked(run_id)
         shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(subprocess.TimeoutExpired, ValueError, OSError):
+        with contextlib.suppress(subprocess.SubprocessError, ValueError, OSError):
             if remove(owner, run_id, json.loads(podman_argv)):
                 break
         time.sleep(0.2)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
 import os
 import pwd
 import resource
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from zuul_local import process
 from zuul_local.errors import UserError
@@ -25,6 +29,8 @@ CAP_SYS_RESOURCE = 24
 MOST = {'nofile': 1048576, 'nproc': 32768}      # podman lowers its own to these first, and nothing may go up again
 VARIABLES = ('HOME', 'PATH', 'XDG_', 'TMPDIR', 'CONTAINERS_', '_CONTAINERS_', 'DBUS_SESSION_')
 INSIDE = '_CONTAINERS_ROOTLESS_UID'     # podman unshare sets it
+LISTINGS = 10                           # tries
+PAUSE = 0.1                             # seconds between two
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +66,24 @@ class Podman:
         environ = self.environ() | ({} if scratch is None else {'TMPDIR': str(scratch)})
         done = process.run(self.argv(*words), stdin=stdin, env=environ, timeout=timeout, check=check)
         return done.stdout.strip()
+
+    def listed(self, *words: str) -> list[dict[str, Any]]:
+        """Return what a listing of podman holds.
+
+        podman fails to list containers and networks while another process removes one: it is asked again then.
+
+        :param words: those of the listing without its format.
+        :raises ProcessError: it failed each time.
+        """
+        for _ in range(LISTINGS - 1):
+            with contextlib.suppress(process.ProcessError):
+                return self._listed(words)
+            time.sleep(PAUSE)
+        return self._listed(words)
+
+    def _listed(self, words: Iterable[str]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.run(*words, '--format', 'json') or '[]') or []
+        return found
 
     def remove_image(self, name: str) -> bool:
         """Remove the image *name* unless something uses it; return whether it is gone."""

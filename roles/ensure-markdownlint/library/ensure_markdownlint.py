@@ -234,8 +234,8 @@ def words_of(out: str, err: str) -> str:
     return '\n'.join(lines[-12:])
 
 
-def build(lock: Lock, nodejs: Nodejs, folder: str, timeout: int, run: Run) -> None:
-    """Make *folder*, whole or not at all.
+def build(lock: Lock, nodejs: Nodejs, folder: str, timeout: int, run: Run) -> Dict[str, Any]:
+    """Make *folder*, whole or not at all; return what is recorded of it.
 
     :raises Refused: npm cannot install it, or it does not run.
     """
@@ -259,11 +259,12 @@ def build(lock: Lock, nodejs: Nodejs, folder: str, timeout: int, run: Run) -> No
             raise Refused('ensure-markdownlint: %s %s was installed, and does not run with Node.js %s: it tells '
                           "'%s' as its version." % (PACKAGE, lock.version, nodejs.version, found))
         write(command, starter(nodejs, folder))
-        write(os.path.join(part, MARK), json.dumps({
-            'lock': lock.digest, 'version': lock.version, 'source': 'index', 'locked': True,
-            'where': 'the registry of npm', 'installer': 'npm with Node.js %s' % nodejs.version}) + '\n')
+        made = {'lock': lock.digest, 'version': lock.version, 'source': 'index', 'locked': True,
+                'where': 'the registry of npm', 'installer': 'npm with Node.js %s' % nodejs.version}
+        write(os.path.join(part, MARK), json.dumps(made) + '\n')
         shutil.rmtree(folder, ignore_errors=True)   # it was found not to run
         os.rename(part, folder)
+        return made
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -382,9 +383,8 @@ def go(params: Dict[str, Any], path: str, lock: Lock, report: Dict[str, Any], ru
         if not made:
             what = sha256('\0'.join((lock.digest, nodejs.program, nodejs.version)).encode()).hexdigest()[:16]
             folder = os.path.join(os.path.dirname(path), '.%s-%s' % (os.path.basename(path), what))
-            build(lock, nodejs, folder, int(params['timeout']), run)
+            made = build(lock, nodejs, folder, int(params['timeout']), run)
             switch(path, folder)
-            made = read_json(os.path.join(folder, MARK)) or {}
     report.update(made)
     return ''
 

@@ -124,11 +124,12 @@ def of_nox(output: str, project: str) -> list[Environment]:
 def tox_again(arguments: list[str], used: list[Environment]) -> list[str]:
     """What makes tox leave the environments *used* as they are, where it would make them what a lock describes.
 
-    Only its command ``run`` can be told, which has no parallel environments; the check after the run tells the rest.
+    tox-uv is told by TOX_SKIP_UV_SYNC, which a tox that brings it in first does not refuse. Its command ``run`` alone
+    heeds that, which has no parallel environments; the check after the run tells the rest.
     """
     told = any(re.match('-p|--parallel', word) or word in ('run', 'r', 'run-parallel', 'p')
                for word in before_posargs(arguments))
-    return ['run', '--skip-uv-sync'] if any(env.locked for env in used) and not told else []
+    return ['run'] if any(env.locked for env in used) and not told else []
 
 
 def nox_again(version: str) -> list[str]:

@@ -65,7 +65,7 @@ OF_TOX4 = ['py311', 'lint', 'locked']
 class TestTox(unittest.TestCase):
     def test_running_again_where_a_lock_rules(self) -> None:
         envs = {env.name: env for env in environments.of_tox(TOX4, '')}
-        again = ['run', '--skip-uv-sync']
+        again = ['run']
         for used, arguments, expected in (
                 (['locked'], ['-vv'], again), (['py311', 'locked'], ['--', '-p', 'run'], again), ([], [], []),
                 (['py311', 'lint'], [], []), (['locked'], ['-p', 'auto'], []), (['locked'], ['-pauto'], []),

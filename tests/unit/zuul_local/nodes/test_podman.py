@@ -1,10 +1,12 @@
 """What this machine's podman needs, and what keeps it from working."""
 
+import os
 import tempfile
 import unittest
 from pathlib import Path
 
 from zuul_local.nodes import podman
+from zuul_local.process import ProcessError
 
 
 class Rootless(unittest.TestCase):
@@ -66,3 +68,29 @@ class Argv(unittest.TestCase):
                           'CONTAINERS_STORAGE_CONF': '/x'}, dict(variables))
         self.assertEqual('/r', podman.Podman('crun', variables=variables).environ()['XDG_RUNTIME_DIR'])
         self.assertNotIn('CONTAINERS_STORAGE_CONF', dict(podman.podman_variables(environ, None)))
+
+
+class Listings(unittest.TestCase):
+    def listed(self, times: int) -> list[dict[str, str]]:
+        """Return the listing of a podman that fails that many *times* first."""
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(folder, 'podman')
+            program.write_text(f"""#!/bin/sh
+                [ "$*" = "--runtime runc network ls --format json" ] || exit 1
+                echo x >> {folder}/log
+                [ $(wc -l < {folder}/log) -gt {times} ] || {{ echo container not known >&2; exit 125; }}
+                echo '[{{"name": "one"}}]'
+            """)
+            program.chmod(0o755)
+            path = f'{folder}{os.pathsep}{os.environ["PATH"]}'
+            return podman.Podman('runc', variables=(('PATH', path),)).listed('network', 'ls')
+
+    def test_a_listing_that_failed_is_asked_for_again(self) -> None:
+        for times in (0, 2):
+            with self.subTest(times=times):
+                self.assertEqual([{'name': 'one'}], self.listed(times))
+
+    def test_one_that_fails_each_time_tells_why(self) -> None:
+        with self.assertRaises(ProcessError) as caught:
+            self.listed(100)
+        self.assertIn('container not known', str(caught.exception))
