@@ -194,7 +194,8 @@ def ensure(service: Service, role: str, seconds: int, check_mode: bool = False) 
         if why:
             raise Refused('%s: %s runs, and a query as %s does not work: %s%s' % (
                 role, service.TITLE, service.set.get('user') or 'anybody', why, _said(service, unit)))
-    result.update(version=service.version(), facts=service.facts(), seconds=round(time.monotonic() - begun, 2))
+    result.update(version=service.version(), facts={**service.facts(), 'unit': unit},
+                  seconds=round(time.monotonic() - begun, 2))
     return result
 
 
