@@ -86,7 +86,8 @@ def main(argv: list[str]) -> int:
 def watch(stestr: list[str], folder: str, seconds: float, stream: StreamResult) -> int:
     """Run *stestr* in *folder* for at most so many *seconds*, feed *stream*, and return the exit code."""
     process = subprocess.Popen(
-        stestr, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+        stestr, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
+        preexec_fn=heed_interrupts)
     timer = threading.Timer(seconds, os.killpg, (process.pid, signal.SIGKILL))
     timer.start()
     stream.startTestRun()
@@ -101,6 +102,12 @@ def watch(stestr: list[str], folder: str, seconds: float, stream: StreamResult) 
     finally:
         timer.cancel()
         stream.stopTestRun()
+
+
+def heed_interrupts() -> None:
+    """Take back that a shell has what it starts in the background ignore SIGINT: tests are ended by it, and send it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def end(stestr: subprocess.Popen[bytes]) -> None:

@@ -134,8 +134,8 @@ class TestEnd(unittest.TestCase):
     """
 
     def test_termination(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            with self.subTest(number.name), tempfile.TemporaryDirectory() as folder:
+        for number, ignored in ((signal.SIGTERM, False), (signal.SIGHUP, False), (signal.SIGTERM, True)):
+            with self.subTest(number.name, ignored=ignored), tempfile.TemporaryDirectory() as folder:
                 project = Path(folder)
                 (project / 'try').mkdir()
                 (project / 'try/__init__.py').touch()
@@ -144,7 +144,9 @@ class TestEnd(unittest.TestCase):
                 watch = (sys.executable, '-m', 'zuul_local.testing.watch', folder, f'{folder}/cases.json', '60', '1',
                          stestr, '--test-path', 'try', '--top-dir', '.', 'run', '--subunit', '--concurrency', '1')
                 verb = f'from zuul_local import process; process.heed_termination(); process.show({watch!r})'
-                started = subprocess.Popen((sys.executable, '-c', verb), cwd=folder, stderr=subprocess.DEVNULL,
+                # as a shell starts what is to run in the background
+                ignore = 'import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); ' if ignored else ''
+                started = subprocess.Popen((sys.executable, '-c', ignore + verb), cwd=folder, stderr=subprocess.DEVNULL,
                                            env={**os.environ, 'PYTHONPATH': str(paths.LIBRARY)})
                 self.addCleanup(started.kill)
                 worker = self.wait_for_number(project / 'running')
