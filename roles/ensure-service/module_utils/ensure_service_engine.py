@@ -74,6 +74,10 @@ class Service:
         """Return the folder that it is to keep its data in; empty when it keeps none."""
         return '%s/%s' % (MEMORY, self.TITLE.lower()) if self.set.get('ram') else self.DATA
 
+    def ports(self) -> Dict[str, int]:
+        """Return {setting: port} of all that it waits at."""
+        return {'port': self.set['port']}
+
     def logs(self) -> List[str]:
         """Return the paths of log files beside the journal."""
         return []
@@ -189,7 +193,10 @@ def ensure(service: Service, role: str, seconds: int, check_mode: bool = False) 
                 _configure(service, role, unit)
             result['started'] = True
         _answering(service, role, unit, seconds, result['started'])
-        service.accounts()
+        try:
+            service.accounts()
+        except Refused as error:
+            raise Refused('%s: %s runs, and %s%s' % (role, service.TITLE, error, _said(service, unit))) from None
         why = service.proof()
         if why:
             raise Refused('%s: %s runs, and a query as %s does not work: %s%s' % (
@@ -212,20 +219,21 @@ def _room(service: Service, role: str) -> None:
 def _port(service: Service, role: str, unit: str, running: bool) -> None:
     """Refuse a port at which somebody else waits for connections."""
     own = node.user_of(unit) if running else ''
-    for other in node.listening(service.set['port']):
-        if other.user != own:
-            raise Refused('%s: cannot start %s: %s is %d, and %s of user %s waits for connections there already, '
-                          'at %s. Stop it, or choose another port.' % (
-                              role, service.TITLE, service.name('port'), service.set['port'],
-                              'process %d (%s)' % (other.pid, other.name) if other.pid else 'a process', other.user,
-                              other.address))
+    for setting, port in service.ports().items():
+        for other in node.listening(port):
+            if other.user != own:
+                raise Refused('%s: cannot start %s: %s is %d, and %s of user %s waits for connections there already, '
+                              'at %s. Stop it, or choose another port.' % (
+                                  role, service.TITLE, service.name(setting), port,
+                                  'process %d (%s)' % (other.pid, other.name) if other.pid else 'a process',
+                                  other.user, other.address))
 
 
 def _configure(service: Service, role: str, unit: str) -> None:
     node.systemctl('stop', unit)
     try:
         service.configure()
-    except OSError as error:
+    except (OSError, Refused) as error:
         raise Refused('%s: cannot configure %s: %s' % (role, service.TITLE, error)) from None
 
 

@@ -48,10 +48,13 @@ class Spoken(Service):
         """Return the version that it has told."""
         return self.seen
 
-    def converse(self, talk: Callable[[socket.socket], None], seconds: float) -> str:
-        """Return why *talk* fails; empty when it does not."""
+    def converse(self, talk: Callable[[socket.socket], None], seconds: float, port: int = 0) -> str:
+        """Return why *talk* fails; empty when it does not.
+
+        :param port: another than that of the service.
+        """
         try:
-            with socket.create_connection(('127.0.0.1', self.set['port']), min(seconds, 10)) as connection:
+            with socket.create_connection(('127.0.0.1', port or self.set['port']), min(seconds, 10)) as connection:
                 talk(connection)
         except (OSError, EOFError, ValueError, struct.error, HTTPException, Wrong) as error:
             return str(error) or type(error).__name__
@@ -204,6 +207,10 @@ class Etcd(Spoken):
         if 1024 <= port <= 65535 and port != self.set['port']:
             return []
         return ['%s is %d: allowed are 1024 to 65535, and not that of clients.' % (self.name('peer_port'), port)]
+
+    def ports(self) -> Dict[str, int]:
+        """Return its ports."""
+        return {**super().ports(), 'peer_port': self.set['peer_port']}
 
     def files(self) -> Dict[str, str]:
         """Return the unit."""

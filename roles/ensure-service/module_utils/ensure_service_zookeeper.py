@@ -2,12 +2,16 @@
 """ZooKeeper: one server; its client protocol is spoken here as far as its proof needs it."""
 from __future__ import annotations
 
+import glob
 import os
+import re
 import shutil
 import socket
+import ssl
 import struct
 from typing import Any, Dict, List
 
+from ansible.module_utils import ensure_service_authority as authority
 from ansible.module_utils.ensure_service_engine import PATH
 from ansible.module_utils.ensure_service_spoken import KEY, Spoken, Wrong, line
 
@@ -24,9 +28,11 @@ class Zookeeper(Spoken):
     PROGRAMS = ('java',)
     UNIT = 'zookeeper.service'
     DATA = '/var/lib/zookeeper/tests'
-    DEFAULTS = {'version': 'latest', 'ram': True, 'eatmydata': False, 'tls': False, 'port': 2181, 'durable': False}
+    DEFAULTS = {'version': 'latest', 'ram': True, 'eatmydata': False, 'tls': False, 'port': 2181, 'tls_port': 2281,
+                'ca_dir': '/opt/zookeeper/ca', 'durable': False}
     CALLED = {'version': 'zookeeper_version', 'ram': 'zookeeper_use_tmpfs', 'eatmydata': 'zookeeper_use_eatmydata',
-              'tls': 'zookeeper_use_tls'}
+              'tls': 'zookeeper_use_tls', 'ca_dir': 'zookeeper_ca_dir'}
+    WITHOUT_TLS = {'debian': 12, 'ubuntu': 24}      # the first releases whose ZooKeeper is not 3.4
     CONF = '/etc/zookeeper/ensure-zookeeper.cfg'
 
     def problems(self) -> List[str]:
@@ -35,18 +41,31 @@ class Zookeeper(Spoken):
         if self.set['version'] != 'latest':
             found.append("%s is '%s': there is the distribution's version only. Write 'latest', or leave it unset." % (
                 self.name('version'), self.set['version']))
-        if self.set['tls']:
-            found.append('%s is true: this role provides no certificates. Leave it unset, and talk to 127.0.0.1 '
-                         'without.' % self.name('tls'))
+        folder = self.set['ca_dir']
+        if not re.fullmatch('(/[A-Za-z0-9_.+-]+)+', folder) or os.path.normpath(folder) != folder:
+            found.append("%s is '%s': it must be a whole path of letters, digits and '_.+-'. Write e.g. "
+                         "'/opt/zookeeper/ca'." % (self.name('ca_dir'), folder))
+        return found + self._problems_of_tls() if self.set['tls'] else found
+
+    def _problems_of_tls(self) -> List[str]:
+        found = []
+        kind, number = self.release.get('ID', ''), re.match('[0-9]+', self.release.get('VERSION_ID', ''))
+        if number and int(number[0]) < self.WITHOUT_TLS.get(kind, 0):
+            found.append('%s is true: ZooKeeper 3.4, which %s %s has, does not know TLS. Leave it unset, or take a '
+                         'newer label.' % (self.name('tls'), kind, number[0]))
+        port = self.set['tls_port']
+        if not 1024 <= port <= 65535 or port == self.set['port']:
+            found.append('%s is %d: allowed are 1024 to 65535, and not that without TLS.' % (
+                self.name('tls_port'), port))
         return found
 
     def packages(self) -> List[str]:
         """Return what it needs."""
-        return super().packages() + ['eatmydata'] * self.set['eatmydata']
+        return super().packages() + ['eatmydata'] * self.set['eatmydata'] + ['openssl'] * self.set['tls']
 
     def installed(self) -> bool:
         """Return whether all of it is there."""
-        programs = ['java'] + ['eatmydata'] * self.set['eatmydata']
+        programs = ['java'] + ['eatmydata'] * self.set['eatmydata'] + ['openssl'] * self.set['tls']
         return os.path.exists(JARS[0]) and all(shutil.which(name, path=PATH) for name in programs)
 
     def files(self) -> Dict[str, str]:
@@ -54,14 +73,58 @@ class Zookeeper(Spoken):
         pairs = {'clientPort': self.set['port'], 'clientPortAddress': '127.0.0.1', 'dataDir': self.data(),
                  'tickTime': 2000, 'maxClientCnxns': 0, 'admin.enableServer': 'false', '4lw.commands.whitelist': '*',
                  'forceSync': 'yes' if self.set['durable'] else 'no'}
+        jars = JARS
+        if self.set['tls']:
+            pairs.update({'secureClientPort': self.set['tls_port'], 'secureClientPortAddress': '127.0.0.1',
+                          'serverCnxnFactory': 'org.apache.zookeeper.server.NettyServerCnxnFactory',
+                          'ssl.keyStore.location': self._of_ca(authority.SERVER),
+                          'ssl.trustStore.location': self._of_ca(authority.AUTHORITY)})
+            jars = JARS + sorted(glob.glob('/usr/share/java/netty-*.jar'))  # zookeeper.jar does not name all it needs
         words = ['eatmydata'] * self.set['eatmydata'] + [
-            'java', '-Xmx512m', '-Djava.net.preferIPv4Stack=true', '-cp', ':'.join(JARS),
+            'java', '-Xmx512m', '-Djava.net.preferIPv4Stack=true', '-cp', ':'.join(jars),
             'org.apache.zookeeper.server.ZooKeeperServerMain', self.CONF]
         words[0] = str(shutil.which(words[0], path=PATH))
         text = '# of the role ensure-zookeeper\n' + ''.join('%s=%s\n' % pair for pair in sorted(pairs.items()))
         # Java ends with 143 when it is told to end
         unit = self.unit_file('zookeeper', ['ExecStart=' + ' '.join(words), 'SuccessExitStatus=143'])
         return {self.CONF: text, **unit}
+
+    def _of_ca(self, name: str) -> str:
+        return os.path.join(self.set['ca_dir'], name)
+
+    def differs(self) -> bool:
+        """Return whether settings or certificates are not as asked."""
+        return super().differs() or bool(self.set['tls'] and authority.missing(self.set['ca_dir']))
+
+    def configure(self) -> None:
+        """Have the certificates, and write the settings."""
+        if self.set['tls']:
+            authority.have(self.set['ca_dir'], ['localhost', socket.gethostname()])
+        super().configure()
+
+    def ports(self) -> Dict[str, int]:
+        """Return its ports."""
+        return {**super().ports(), **({'tls_port': self.set['tls_port']} if self.set['tls'] else {})}
+
+    def proof(self) -> str:
+        """Return why the conversation fails, in the clear or encrypted."""
+        return super().proof() or (self._encrypted() if self.set['tls'] else '')
+
+    def answers(self, seconds: float) -> str:
+        """Return why the conversation fails, in the clear or encrypted."""
+        return super().answers(seconds) or (self._encrypted() if self.set['tls'] else '')
+
+    def _encrypted(self) -> str:
+        try:
+            context = authority.context(self.set['ca_dir'])
+        except (OSError, ssl.SSLError) as error:
+            return 'the certificates in %s cannot be used: %s' % (self.set['ca_dir'], error)
+
+        def talk(connection: socket.socket) -> None:
+            with context.wrap_socket(connection, server_hostname='localhost') as encrypted:
+                self.ask(encrypted)
+        why = self.converse(talk, 10, self.set['tls_port'])
+        return why and 'with TLS, at port %d: %s' % (self.set['tls_port'], why)
 
     def ask(self, connection: socket.socket) -> None:
         """Begin a session, and store and read a node that ends with it."""
@@ -96,8 +159,11 @@ class Zookeeper(Spoken):
 
     def facts(self) -> Dict[str, Any]:
         """Return where it is."""
+        encrypted = {'tls_port': self.set['tls_port'], 'tls_ca': self._of_ca(authority.AUTHORITY),
+                     'tls_cert': self._of_ca(authority.CLIENT), 'tls_key': self._of_ca(authority.CLIENT_KEY)}
         return {'host': '127.0.0.1', 'port': self.set['port'], 'url': 'zookeeper://' + self.where(),
-                'data': self.data(), 'environment': {'ZOOKEEPER_HOSTS': self.where()}}
+                'data': self.data(), 'environment': {'ZOOKEEPER_HOSTS': self.where()},
+                **(encrypted if self.set['tls'] else {})}
 
 
 def buffer(data: bytes) -> bytes:

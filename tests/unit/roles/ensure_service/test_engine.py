@@ -175,6 +175,16 @@ class TestEnsure(unittest.TestCase):
                       self.refused(service))
 
 
+    def test_what_a_driver_refuses_has_its_place(self) -> None:
+        for method, wanted in (('configure', 'ensure-fake: cannot configure Fake: initdb: no room'),
+                               ('accounts', 'ensure-fake: Fake runs, and initdb: no room\n---')):
+            with self.subTest(method):
+                service = Fake()
+                service.as_asked = service.works = False
+                with mock.patch.object(service, method, side_effect=engine.Refused('initdb: no room')):
+                    self.assertTrue(self.refused(service).startswith(wanted), self.refused(service))
+
+
 class TestMade(unittest.TestCase):
     def refused(self, service: str, release: str = DEBIAN, /, **settings: Any) -> str:
         with self.assertRaises(node.Refused) as raised:
@@ -204,7 +214,9 @@ class TestMade(unittest.TestCase):
             ('redis', {'password': ['x']}, "ensure_redis_password is '['x']': it is no text."),
             ('etcd', {'peer_port': 2379}, 'ensure_etcd_peer_port is 2379: allowed are 1024 to 65535, and not that of'),
             ('rabbitmq', {'vhost': 'a b'}, "ensure_rabbitmq_vhost is 'a b': allowed are letters"),
-            ('zookeeper', {'tls': 'yes'}, 'zookeeper_use_tls is true: this role provides no certificates.'),
+            ('zookeeper', {'tls': 'yes', 'tls_port': 2181}, 'ensure_zookeeper_tls_port is 2181: allowed are 1024 to'),
+            ('zookeeper', {'ca_dir': 'of/ours'}, "zookeeper_ca_dir is 'of/ours': it must be a whole path"),
+            ('zookeeper', {'ca_dir': '/a/../b'}, "zookeeper_ca_dir is '/a/../b': it must be a whole path"),
             ('zookeeper', {'version': '3.9'}, "zookeeper_version is '3.9': there is the distribution's version only."),
             ('etcd', {'users': []}, 'ensure_etcd_users is no setting: there are ensure_etcd_durable,'),
         ]
@@ -221,6 +233,13 @@ class TestMade(unittest.TestCase):
         self.assertIn('the platform is not known here: known are Debian and', self.refused('zookeeper', FEDORA))
         self.assertIn('the platform is not known here: known are Debian, RedHat, Suse and',
                       self.refused('redis', 'ID=arch\n'))
+
+    def test_a_zookeeper_that_is_too_old_for_tls(self) -> None:
+        for release in ('ID=debian\nVERSION_ID="11"\n', 'ID=ubuntu\nID_LIKE=debian\nVERSION_ID="22.04"\n'):
+            with self.subTest(release):
+                self.assertIn('zookeeper_use_tls is true: ZooKeeper 3.4, which ',
+                              self.refused('zookeeper', release, tls=True))
+        self.assertEqual(made('zookeeper', tls=True).packages(), ['zookeeper', 'openssl'])
 
     def test_a_time_that_is_none(self) -> None:
         with self.assertRaisesRegex(node.Refused, 'ensure_etcd_timeout is 0: it must be at least 1 second'):

@@ -192,6 +192,17 @@ class TestZookeeper(unittest.TestCase):
         self.assertIn('dataDir=/var/lib/zookeeper/tests\n', files['/etc/zookeeper/ensure-zookeeper.cfg'])
         self.assertIn('ExecStart=/usr/bin/eatmydata java ', files['/etc/systemd/system/zookeeper.service'])
 
+    def test_with_tls(self) -> None:
+        with mock.patch('shutil.which', lambda name, path: '/usr/bin/' + name):
+            service = made('zookeeper', tls=True, ca_dir='/opt/ca')
+            conf = service.files()['/etc/zookeeper/ensure-zookeeper.cfg']
+        for line in ('clientPort=2181', 'secureClientPort=2281', 'secureClientPortAddress=127.0.0.1',
+                     'ssl.keyStore.location=/opt/ca/keystores/localhost.pem'):
+            self.assertIn(line + '\n', conf)
+        self.assertEqual(service.ports(), {'port': 2181, 'tls_port': 2281})
+        self.assertEqual(service.facts()['tls_key'], '/opt/ca/keys/clientkey.pem')
+        self.assertIn('the certificates in /opt/ca cannot be used: ', service._encrypted())
+
 
 class TestUnits(unittest.TestCase):
     def test_no_text_of_a_project_gets_into_a_unit(self) -> None:
