@@ -16,6 +16,11 @@ CLIENT, CLIENT_KEY = 'certs/client.pem', 'keys/clientkey.pem'
 SERVER = 'keystores/localhost.pem'      # certificate and key
 FILES = (AUTHORITY, CLIENT, CLIENT_KEY, SERVER)
 DAYS = 3650
+# RFC 5280 asks for these, and Python 3.13 does
+OF_AUTHORITY = 'keyUsage = critical, keyCertSign, cRLSign'
+OF_OTHERS = (
+    'basicConstraints = CA:FALSE', 'keyUsage = critical, digitalSignature', 'extendedKeyUsage = serverAuth, clientAuth',
+    'subjectKeyIdentifier = hash', 'authorityKeyIdentifier = keyid')
 KEY = ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes')
 
 
@@ -55,10 +60,11 @@ def _make(folder: str, names: Sequence[str]) -> None:
     for name in FILES:
         os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
     secret = os.path.join(folder, 'secret')
-    _openssl('req', '-x509', *KEY, '-days', str(DAYS), '-subj', '/CN=of this node', '-keyout', secret, '-out',
-             os.path.join(folder, AUTHORITY))
+    _openssl('req', '-x509', *KEY, '-days', str(DAYS), '-subj', '/CN=of this node', '-addext', OF_AUTHORITY,
+             '-keyout', secret, '-out', os.path.join(folder, AUTHORITY))
     request, own, extensions = (os.path.join(folder, name) for name in ('request', 'own', 'extensions'))
-    node.write(extensions, 'subjectAltName = IP:127.0.0.1, %s\n' % ', '.join('DNS:' + one for one in names))
+    called = 'subjectAltName = IP:127.0.0.1, ' + ', '.join('DNS:' + one for one in names)
+    node.write(extensions, '\n'.join((*OF_OTHERS, called, '')))
     for number, (name, certificate, key) in enumerate((('client', CLIENT, CLIENT_KEY), ('localhost', SERVER, SERVER))):
         _openssl('req', '-new', *KEY, '-subj', '/CN=' + name, '-keyout', own, '-out', request)
         _openssl('x509', '-req', '-in', request, '-CA', os.path.join(folder, AUTHORITY), '-CAkey', secret, '-days',
