@@ -11,6 +11,7 @@ description:
     which, and is to be called again when they are there.
   - Then it configures and starts the daemon, waits until it answers, makes users and databases, and asks a query with
     the given credentials. When that query works at once, nothing is done.
+  - The user of the connection may read the journal then, so that logs can be collected without C(sudo).
 options:
   service: {description: Name of the service., type: str, required: true}
   settings: {description: Settings by their names without the prefix of the role., type: dict, default: {}}
@@ -36,6 +37,7 @@ facts: {description: Where it is, and the environment that tests want., type: di
 seconds: {description: How long it took., type: float, returned: success}
 '''
 
+import os
 from typing import Any, Dict, List, Type
 
 from ansible.module_utils import ensure_service_node as node
@@ -98,6 +100,9 @@ def main() -> None:
         result = ensure(service, module.params['reported_as'], module.params['timeout'], module.check_mode)
     except Refused as error:
         module.fail_json(msg=str(error))
+    user = os.environ.get('SUDO_USER', '')
+    if user and not module.check_mode:
+        node.show_journal(user)
     module.exit_json(**result)
 
 

@@ -43,6 +43,7 @@ class TestCollect(unittest.TestCase):
                 path.chmod(0o755)
         path_there = f'{self.base}/bin:/bin' if script else f'{self.base}/bin'
         with mock.patch.dict(os.environ, PATH=path_there), \
+                mock.patch.object(module, 'SYSTEM', (f'{self.base}/journal/*/system.journal',)), \
                 mock.patch.object(module.os, 'geteuid', return_value=1000), \
                 mock.patch.object(module.getpass, 'getuser', return_value='zuul'), \
                 mock.patch.object(module.stream.os, 'chown'):
@@ -66,6 +67,14 @@ class TestCollect(unittest.TestCase):
         self.assertEqual(self.collect('echo mine')['problems'], [
             'the journal: sudo does not work here, so this is what zuul may read of it'])
         self.assertEqual(self.text(), 'mine\n')
+
+    def test_without_sudo_where_it_may_be_read(self) -> None:
+        (self.base / 'journal/0123').mkdir(parents=True)
+        (self.base / 'journal/0123/system.journal').touch()
+        self.assertEqual(self.collect('echo all')['problems'], [])
+        self.assertEqual(self.text(), 'all\n')
+        with mock.patch.object(module.os, 'access', return_value=False):
+            self.assertEqual(len(self.collect('echo mine')['problems']), 1)
 
     def test_without_a_journal(self) -> None:
         self.assertEqual(self.collect(), {'changed': False, 'files': [], 'problems': [
