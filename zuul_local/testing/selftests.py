@@ -17,7 +17,7 @@ from zuul_local.testing.outcome import FAILED, PASSED, SKIPPED, Case
 PARTS = 3               # after so many days every role has had its turn
 COMMITS = 20            # how far back changes count where no release is nearer
 SIDE_BY_SIDE = 2
-START = 480             # seconds after which no further build begins: a change of the image asks for all there are
+START = 360             # seconds after which no further build begins: a change of the image asks for all there are
 
 
 def run(root: Path, seconds: float) -> list[Case]:
