@@ -22,9 +22,9 @@ ONE = source.Project('Some.Thing', '1.0', 'a' * 64, 'flit', '3.10', 'tox', {'ins
 
 class TestList(unittest.TestCase):
 
-    def test_there_are_twenty_of_all_styles(self) -> None:
+    def test_there_are_at_least_twenty_of_all_styles(self) -> None:
         projects = source.projects().values()
-        self.assertEqual(20, len(projects))
+        self.assertLessEqual(20, len(projects))
         said = ' '.join(one.style for one in projects)
         for style in ('pyproject only', 'setup.py only', 'pbr', 'hatch', 'flit', 'poetry', 'meson-python',
                       'uv.lock', 'nox only', 'thousands of tests'):
