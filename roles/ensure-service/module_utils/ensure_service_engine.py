@@ -92,9 +92,10 @@ class Service:
 
     def configure(self) -> None:
         """Write the configuration. The service is stopped meanwhile."""
-        for path, text in self.files().items():
+        files = self.files()
+        for path, text in files.items():
             node.write(path, text)
-        if any(path.startswith(node.UNITS) for path in self.files()):
+        if any(path.startswith(node.UNITS) for path in files):
             node.systemctl('daemon-reload')
 
     def answers(self, seconds: float) -> str:

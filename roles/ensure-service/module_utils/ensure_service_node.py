@@ -97,13 +97,6 @@ def write(path: str, text: str) -> None:
         raise
 
 
-def have_folder(path: str, user: str) -> None:
-    """Have a folder that belongs to *user* alone, in one that all may pass through."""
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    os.makedirs(path, mode=0o750, exist_ok=True)
-    shutil.chown(path, user)
-
-
 def copy_tree(here: str, there: str) -> None:
     """Have what lies at *here* at *there* too, or nothing.
 

@@ -32,7 +32,7 @@ class Zookeeper(Spoken):
                 'ca_dir': '/opt/zookeeper/ca', 'durable': False}
     CALLED = {'version': 'zookeeper_version', 'ram': 'zookeeper_use_tmpfs', 'eatmydata': 'zookeeper_use_eatmydata',
               'tls': 'zookeeper_use_tls', 'ca_dir': 'zookeeper_ca_dir'}
-    WITHOUT_TLS = {'debian': 12, 'ubuntu': 24}      # the first releases whose ZooKeeper is not 3.4
+    TLS_SINCE = {'debian': 12, 'ubuntu': 24}    # the first releases whose ZooKeeper is not 3.4
     CONF = '/etc/zookeeper/ensure-zookeeper.cfg'
 
     def problems(self) -> List[str]:
@@ -50,7 +50,7 @@ class Zookeeper(Spoken):
     def _problems_of_tls(self) -> List[str]:
         found = []
         kind, number = self.release.get('ID', ''), re.match('[0-9]+', self.release.get('VERSION_ID', ''))
-        if number and int(number[0]) < self.WITHOUT_TLS.get(kind, 0):
+        if number and int(number[0]) < self.TLS_SINCE.get(kind, 0):
             found.append('%s is true: ZooKeeper 3.4, which %s %s has, does not know TLS. Leave it unset, or take a '
                          'newer label.' % (self.name('tls'), kind, number[0]))
         port = self.set['tls_port']
@@ -108,13 +108,15 @@ class Zookeeper(Spoken):
 
     def proof(self) -> str:
         """Return why the conversation fails, in the clear or encrypted."""
-        return super().proof() or (self._encrypted() if self.set['tls'] else '')
+        return super().proof() or self._encrypted()
 
     def answers(self, seconds: float) -> str:
         """Return why the conversation fails, in the clear or encrypted."""
-        return super().answers(seconds) or (self._encrypted() if self.set['tls'] else '')
+        return super().answers(seconds) or self._encrypted()
 
     def _encrypted(self) -> str:
+        if not self.set['tls']:
+            return ''
         try:
             context = authority.context(self.set['ca_dir'])
         except (OSError, ssl.SSLError) as error:
