@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path, PurePath
 
 from tests.functional.support import LIBRARY, RunnerTest
 from zuul_local.selftest import changed
-from zuul_local.testing.selftests import COMMITS, PARTS
+from zuul_local.testing import selftests
 
 EXAMPLE = re.compile(r'^\.\. code-block:: yaml\n\n((?: +.*\n|\n)+)', re.MULTILINE)
 #: what an example takes for granted, role by role
@@ -151,13 +151,13 @@ def examples() -> dict[str, str]:
     return found
 
 
-def due(roles: Iterable[str]) -> list[str]:
+def wanted(roles: Collection[str]) -> list[str]:
     """Return those whose turn it is today, as with self-tests, and those that were changed lately."""
-    base = changed.recent(LIBRARY, COMMITS)
+    base = changed.recent(LIBRARY, selftests.COMMITS)
     parts = [PurePath(name).parts for name in changed.files_since(LIBRARY, base)] if base else []
     lately = {below[0] for top, *below in parts if top == 'roles'}
-    today = datetime.datetime.now(datetime.UTC).date().toordinal()
-    return [role for number, role in enumerate(roles) if role in lately or number % PARTS == today % PARTS]
+    lately.update(selftests.due(roles, datetime.datetime.now(datetime.UTC).date().toordinal()))
+    return [role for role in roles if role in lately]
 
 
 class TestExamples(RunnerTest):
@@ -170,7 +170,7 @@ class TestExamples(RunnerTest):
         plays = examples()
         files = {f'playbooks/{role}.yaml': text for role, text in plays.items()}
         files.update({f'playbooks/before-{role}.yaml': text for role, text in BEFORE.items()})
-        run = [f'playbooks/{name}.yaml' for role in due(plays) if role not in ELSEWHERE
+        run = [f'playbooks/{name}.yaml' for role in wanted(plays) if role not in ELSEWHERE
                for name in ([f'before-{role}'] if role in BEFORE else []) + [role]]
         folder = self.make_project({'.zuul.yaml': '- job:\n    name: examples\n    parent: base\n    run:\n' + ''.join(
             f'      - {path}\n' for path in run), **PROJECT, **files}, commit=False)

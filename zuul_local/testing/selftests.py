@@ -46,11 +46,16 @@ def chosen(every: Iterable[plan.Build], touched: changed.Touched, day: int) -> l
     own, public = [one for one in every if not one.public], [one for one in every if one.public]
     asked = {role for build in changed.builds(own, touched) for role in build.roles}
     others = sorted({role for build in own for role in build.roles} - asked)
-    turn = {role for number, role in enumerate(others) if number % PARTS == day % PARTS}
+    turn = set(due(others, day))
     return [*plan.longest_first(build.on_label(default_label()) for build in public),
             *_from(day, [build for build in own if asked.intersection(build.roles)]),
             *_from(day, [build for build in own if not asked.intersection(build.roles)
                          and turn.intersection(build.roles)])]
+
+
+def due(roles: Iterable[str], day: int) -> list[str]:
+    """Return those of *roles* whose turn it is on *day*."""
+    return [role for number, role in enumerate(roles) if number % PARTS == day % PARTS]
 
 
 def _from(day: int, builds: list[plan.Build]) -> list[plan.Build]:
