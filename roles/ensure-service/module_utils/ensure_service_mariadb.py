@@ -42,6 +42,10 @@ class Mariadb(Service):
         folder = '/etc/mysql/mariadb.conf.d' if self.family == 'Debian' else '/etc/my.cnf.d'
         return folder + '/99-ensure-mariadb.cnf'
 
+    def logs(self) -> List[str]:
+        """Return the file that a server of RPM packages logs to."""
+        return [] if self.family == 'Debian' else ['/var/log/mariadb/mariadb.log']
+
     def files(self) -> Dict[str, str]:
         """Return our configuration file."""
         pairs = {'bind_address': '127.0.0.1', 'port': self.set['port'], 'datadir': self.data(), 'max_connections': 500,

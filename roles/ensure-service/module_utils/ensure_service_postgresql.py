@@ -14,7 +14,22 @@ from ansible.module_utils.ensure_service_engine import NAME, Refused, Service
 
 PRIVILEGES = {'all': 'SUPERUSER', 'create': 'NOSUPERUSER CREATEDB', 'own': 'NOSUPERUSER NOCREATEDB'}
 BEFORE = '/etc/postgresql-common/createcluster.conf'
-DROP_IN = '/etc/systemd/system/postgresql.service.d/ensure-postgresql.conf'
+DROP_IN = node.UNITS + '%s.d/ensure-postgresql.conf'
+# pg_ctlcluster(1), which Debian's unit starts, looks for two seconds whether a server is there that is ready in a tenth
+DIRECT = '''\
+# of the role ensure-postgresql
+[Service]
+Type=notify
+User=postgres
+PIDFile=
+ExecStart=
+ExecStart=/usr/lib/postgresql/%s/bin/postgres -c config_file=%s/postgresql.conf
+ExecStop=
+ExecReload=
+ExecReload=/bin/kill -HUP $MAINPID
+KillMode=mixed
+KillSignal=SIGINT
+'''
 QUICK = {'fsync': 'off', 'full_page_writes': 'off', 'synchronous_commit': 'off'}
 
 
@@ -70,16 +85,16 @@ class Postgresql(Service):
         return '/etc/postgresql/%s/main' % self._release() if self._debian else self.data()
 
     def logs(self) -> List[str]:
-        """Return the log that pg_ctlcluster(1) writes."""
-        return ['/var/log/postgresql/postgresql-%s-main.log' % self._release()] if self._debian else []
+        """Return the files that a server of RPM packages logs to."""
+        return [] if self._debian else glob.glob(self.data() + '/log/*.log')
 
     def files(self) -> Dict[str, str]:
         """Return our part of the configuration."""
         pairs = {'listen_addresses': "'localhost'", 'port': self.set['port'], 'max_connections': 300,
-                 'log_destination': "'stderr,syslog'",      # a file, and the journal
                  **({} if self.set['durable'] else QUICK)}
-        return {self._conf() + '/conf.d/ensure-postgresql.conf':
-                '# of the role ensure-postgresql\n' + ''.join('%s = %s\n' % one for one in sorted(pairs.items()))}
+        text = '# of the role ensure-postgresql\n' + ''.join('%s = %s\n' % one for one in sorted(pairs.items()))
+        unit = {DROP_IN % self.unit(): DIRECT % (self._release(), self._conf())} if self._debian else {}
+        return {self._conf() + '/conf.d/ensure-postgresql.conf': text, **unit}
 
     def _present(self) -> str:
         """Return the data folder that the cluster has; empty when there is no cluster, or no data any more."""
@@ -113,7 +128,7 @@ class Postgresql(Service):
             self._tool('install', '-d', '-o', 'postgres', '-g', 'postgres', '-m', '0700', there)
             self._tool('runuser', '-u', 'postgres', '--', 'initdb', '--pgdata', there, '--encoding', 'UTF8', '--locale',
                        'C.UTF-8', '--auth-host', 'scram-sha-256', '--no-sync')
-            node.write(DROP_IN, '[Service]\nEnvironment=PGDATA=%s\n' % there)
+            node.write(DROP_IN % self.unit(), '[Service]\nEnvironment=PGDATA=%s\n' % there)
             node.systemctl('daemon-reload')
             return
         if os.path.exists(self._conf()):    # its data was in memory, and the node has started again since

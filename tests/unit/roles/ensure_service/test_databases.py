@@ -31,12 +31,20 @@ class TestPostgresql(unittest.TestCase):
         self.assertEqual(made('postgresql', FEDORA).unit(), 'postgresql.service')
 
     def test_settings(self) -> None:
-        quick, = made('postgresql', port=5433).files().values()
+        quick, unit = made('postgresql', port=5433).files().values()
         self.assertIn("listen_addresses = 'localhost'\n", quick)
         self.assertIn('port = 5433\n', quick)
         self.assertIn('fsync = off\n', quick)
-        durable, = made('postgresql', durable=True).files().values()
+        self.assertIn('ExecStart=/usr/lib/postgresql/15/bin/postgres -c '
+                      'config_file=/etc/postgresql/15/main/postgresql.conf\n', unit)
+        durable, _ = made('postgresql', durable=True).files().values()
         self.assertNotIn('fsync', durable)
+        self.assertEqual(list(made('postgresql', FEDORA).files()), ['/var/lib/pgsql/data/conf.d/ensure-postgresql.conf'])
+
+    def test_debian_logs_to_the_journal_and_others_to_files(self) -> None:
+        for name in ('postgresql', 'mariadb'):
+            self.assertEqual(made(name).logs(), [])
+            self.assertTrue(made(name, FEDORA).logs())
 
     def test_statements(self) -> None:
         service = made('postgresql', password="it's", databases=['a', 'b'], privileges='own')
@@ -64,7 +72,8 @@ class TestPostgresql(unittest.TestCase):
             service, here = made('postgresql'), Path(scratch)
             (here / 'postgresql.conf').write_text(f"data_directory = '{scratch}'\n")
             (here / 'PG_VERSION').touch()
-            with mock.patch.multiple(service, _conf=lambda: scratch, data=lambda: scratch):
+            with mock.patch.multiple(service, _conf=lambda: scratch, data=lambda: scratch), \
+                    mock.patch.object(postgresql, 'DROP_IN', scratch + '/%s.conf'):
                 self.assertTrue(service.differs())
                 service.configure()
                 service.configure()
