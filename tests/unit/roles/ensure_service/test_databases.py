@@ -39,7 +39,8 @@ class TestPostgresql(unittest.TestCase):
                       'config_file=/etc/postgresql/15/main/postgresql.conf\n', unit)
         durable, _ = made('postgresql', durable=True).files().values()
         self.assertNotIn('fsync', durable)
-        self.assertEqual(list(made('postgresql', FEDORA).files()), ['/var/lib/pgsql/data/conf.d/ensure-postgresql.conf'])
+        path, = made('postgresql', FEDORA).files()
+        self.assertEqual(path, '/var/lib/pgsql/data/conf.d/ensure-postgresql.conf')
 
     def test_debian_logs_to_the_journal_and_others_to_files(self) -> None:
         for name in ('postgresql', 'mariadb'):
