@@ -9,7 +9,7 @@ from zuul_local.nodes.facts import Facts
 
 # Disk space in MB, about a quarter more than the largest of our labels takes: a container and a tar are unpacked files,
 # qcow2 is compressed and has a kernel, raw is that disk with room to grow.
-MEGABYTES = {'container': 1150, 'tar': 1400, 'qcow2': 1000, 'raw': 3600}
+MEGABYTES = {'container': 1450, 'tar': 1700, 'qcow2': 1000, 'raw': 3600}
 LARGEST = 8             # parts that a refusal names
 
 

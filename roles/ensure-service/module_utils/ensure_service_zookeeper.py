@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import pwd
 import re
 import shutil
 import socket
@@ -12,11 +13,13 @@ import struct
 from typing import Any, Dict, List
 
 from ansible.module_utils import ensure_service_authority as authority
-from ansible.module_utils.ensure_service_engine import PATH
+from ansible.module_utils import ensure_service_node as node
+from ansible.module_utils.ensure_service_engine import PATH, Refused
 from ansible.module_utils.ensure_service_spoken import KEY, Spoken, Wrong, line
 
 CREATE, READ, CLOSE = 1, 4, -11     # operations
 EPHEMERAL_SEQUENTIAL = 3
+USER = 'zookeeper'
 JARS = ['/usr/share/java/%s.jar' % name for name in ('zookeeper', 'slf4j-api', 'slf4j-simple', 'log4j-1.2', 'netty')]
 
 
@@ -24,7 +27,8 @@ class Zookeeper(Spoken):
     """The server of the distribution, run by Java itself: the scripts around it differ from release to release."""
 
     TITLE = 'ZooKeeper'
-    PACKAGES = {'Debian': ['zookeeper']}
+    # the package zookeeper is a user, and half as much again: the Java of desktops
+    PACKAGES = {'Debian': ['libzookeeper-java', 'default-jre-headless']}
     PROGRAMS = ('java',)
     UNIT = 'zookeeper.service'
     DATA = '/var/lib/zookeeper/tests'
@@ -86,7 +90,7 @@ class Zookeeper(Spoken):
         words[0] = str(shutil.which(words[0], path=PATH))
         text = '# of the role ensure-zookeeper\n' + ''.join('%s=%s\n' % pair for pair in sorted(pairs.items()))
         # Java ends with 143 when it is told to end
-        unit = self.unit_file('zookeeper', ['ExecStart=' + ' '.join(words), 'SuccessExitStatus=143'])
+        unit = self.unit_file(USER, ['ExecStart=' + ' '.join(words), 'SuccessExitStatus=143'])
         return {self.CONF: text, **unit}
 
     def _of_ca(self, name: str) -> str:
@@ -97,7 +101,13 @@ class Zookeeper(Spoken):
         return super().differs() or bool(self.set['tls'] and authority.missing(self.set['ca_dir']))
 
     def configure(self) -> None:
-        """Have the certificates, and write the settings."""
+        """Have its user and the certificates, and write the settings."""
+        try:
+            pwd.getpwnam(USER)
+        except KeyError:
+            done = node.run(['useradd', '--system', '--no-create-home', '--shell', '/usr/sbin/nologin', USER])
+            if done.code:
+                raise Refused('useradd: ' + done.words) from None
         if self.set['tls']:
             authority.have(self.set['ca_dir'], ['localhost', socket.gethostname()])
         super().configure()

@@ -239,7 +239,8 @@ class TestMade(unittest.TestCase):
             with self.subTest(release):
                 self.assertIn('zookeeper_use_tls is true: ZooKeeper 3.4, which ',
                               self.refused('zookeeper', release, tls=True))
-        self.assertEqual(made('zookeeper', tls=True).packages(), ['zookeeper', 'openssl'])
+        self.assertEqual(made('zookeeper', tls=True).packages(),
+                         ['libzookeeper-java', 'default-jre-headless', 'openssl'])
 
     def test_a_time_that_is_none(self) -> None:
         with self.assertRaisesRegex(node.Refused, 'ensure_etcd_timeout is 0: it must be at least 1 second'):
