@@ -93,8 +93,9 @@ class Postgresql(Service):
         pairs = {'listen_addresses': "'localhost'", 'port': self.set['port'], 'max_connections': 300,
                  **({} if self.set['durable'] else QUICK)}
         text = '# of the role ensure-postgresql\n' + ''.join('%s = %s\n' % one for one in sorted(pairs.items()))
-        unit = {DROP_IN % self.unit(): DIRECT % (self._release(), self._conf())} if self._debian else {}
-        return {self._conf() + '/conf.d/ensure-postgresql.conf': text, **unit}
+        unit = (DIRECT % (self._release(), self._conf()) if self._debian else
+                '[Service]\nEnvironment=PGDATA=%s\n' % self.data())
+        return {self._conf() + '/conf.d/ensure-postgresql.conf': text, DROP_IN % self.unit(): unit}
 
     def _present(self) -> str:
         """Return the data folder that the cluster has; empty when there is no cluster, or no data any more."""
@@ -128,8 +129,6 @@ class Postgresql(Service):
             self._tool('install', '-d', '-o', 'postgres', '-g', 'postgres', '-m', '0700', there)
             self._tool('runuser', '-u', 'postgres', '--', 'initdb', '--pgdata', there, '--encoding', 'UTF8', '--locale',
                        'C.UTF-8', '--auth-host', 'scram-sha-256', '--no-sync')
-            node.write(DROP_IN % self.unit(), '[Service]\nEnvironment=PGDATA=%s\n' % there)
-            node.systemctl('daemon-reload')
             return
         if os.path.exists(self._conf()):    # its data was in memory, and the node has started again since
             self._tool('pg_dropcluster', self._release(), 'main')

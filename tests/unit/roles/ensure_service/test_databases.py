@@ -39,8 +39,10 @@ class TestPostgresql(unittest.TestCase):
                       'config_file=/etc/postgresql/15/main/postgresql.conf\n', unit)
         durable, _ = made('postgresql', durable=True).files().values()
         self.assertNotIn('fsync', durable)
-        path, = made('postgresql', FEDORA).files()
-        self.assertEqual(path, '/var/lib/pgsql/data/conf.d/ensure-postgresql.conf')
+        files = made('postgresql', FEDORA).files()
+        self.assertEqual(list(files), ['/var/lib/pgsql/data/conf.d/ensure-postgresql.conf',
+                                       '/etc/systemd/system/postgresql.service.d/ensure-postgresql.conf'])
+        self.assertEqual(list(files.values())[1], '[Service]\nEnvironment=PGDATA=/var/lib/pgsql/data\n')
 
     def test_debian_logs_to_the_journal_and_others_to_files(self) -> None:
         for name in ('postgresql', 'mariadb'):
